@@ -1,0 +1,1 @@
+//! An exam for implementations of libvirt'"s.

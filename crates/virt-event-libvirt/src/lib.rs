@@ -1,0 +1,1 @@
+//! Puts an EventImpl into the real libvirt, and checks that libvirt took it.

@@ -1,0 +1,1 @@
+//! The built-in event loop for libvirt, for programs that have none of their own.

@@ -1,0 +1,1 @@
+//! Programs that use virt-event as a user would.

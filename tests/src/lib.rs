@@ -1,0 +1,1 @@
+//! Suites that need several crates, or a process of their own.
