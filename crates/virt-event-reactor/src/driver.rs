@@ -1,0 +1,192 @@
+use std::fmt;
+use std::num::{NonZeroU32, NonZeroU64};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use crate::turn::Caller;
+use crate::{AttachError, NotDrained, Reactor, Stats, Turn, TurnError};
+
+/// How many iterations a turn may have unless the user says otherwise.
+pub const DEFAULT_BUDGET: NonZeroU32 = NonZeroU32::new(3).unwrap();
+
+impl Reactor {
+    /// Makes the caller the one that drives this reactor.
+    ///
+    /// # Errors
+    ///
+    /// - [`AttachError::AlreadyAttached`] while another [`Attachment`] is
+    ///   alive and not detached.
+    /// - [`AttachError::Forked`] in a child process.
+    pub fn attach(self: &Arc<Self>) -> Result<Attachment, AttachError> {
+        if self.is_forked() {
+            return Err(AttachError::Forked);
+        }
+        let mut state = self.lock();
+        if state.attached.is_some() {
+            return Err(AttachError::AlreadyAttached);
+        }
+        state.attachments += 1;
+        state.attached = NonZeroU64::new(state.attachments);
+        let id = state.attached.unwrap_or(NonZeroU64::MIN);
+        drop(state);
+        Ok(Attachment(Driver {
+            reactor: Arc::clone(self),
+            id,
+            budget: Arc::new(AtomicU32::new(DEFAULT_BUDGET.get())),
+        }))
+    }
+}
+
+/// The right to turn a reactor, for the author of an adapter.
+///
+/// The host loop's source owns it. It watches the descriptor ([`AsFd`]) for
+/// reading, takes a [`turn`](Self::turn) when that is readable, and drops the
+/// attachment when the host loop ends. Dropping it detaches.
+#[must_use = "dropping an Attachment detaches it"]
+#[derive(Debug)]
+pub struct Attachment(Driver);
+
+impl Attachment {
+    /// Takes one turn: fetches what is ready, calls, frees, and does so again
+    /// up to the budget while there is more. Sleeps before the first fetch
+    /// until there is something to do, for `timeout` at most (`None`: without
+    /// limit; zero: not at all, which is what a host wants that polls the
+    /// descriptor itself). It may return early.
+    ///
+    /// # Errors
+    ///
+    /// - [`TurnError::Detached`] after [`Driver::detach`]: the source should
+    ///   remove itself from the host loop.
+    /// - [`TurnError::Busy`] if another thread is in a turn of this
+    ///   attachment. (A [`drain`](Driver::drain) on another thread is waited
+    ///   for instead.)
+    /// - [`TurnError::Forked`] in a child process.
+    /// - [`TurnError::Io`] if the kernel refuses to wait.
+    ///
+    /// # Panics
+    ///
+    /// When a callback panics, or its drop. The state is consistent then, and
+    /// the next turn goes on with the rest. An edge-triggered host that
+    /// catches the panic **must** take another turn at once, as after
+    /// [`pending`](Turn::pending).
+    pub fn turn(&self, timeout: Option<Duration>) -> Result<Turn, TurnError> {
+        let budget = NonZeroU32::new(self.0.budget.load(Ordering::Relaxed));
+        self.0.reactor.turn_as(
+            Caller::Attachment(self.0.id),
+            timeout,
+            budget.unwrap_or(DEFAULT_BUDGET),
+        )
+    }
+
+    /// What to hand to the user.
+    pub fn driver(&self) -> &Driver {
+        &self.0
+    }
+}
+
+impl Drop for Attachment {
+    fn drop(&mut self) {
+        self.0.release();
+    }
+}
+
+impl AsFd for Attachment {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.reactor.as_fd()
+    }
+}
+
+impl AsRawFd for Attachment {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.reactor.as_raw_fd()
+    }
+}
+
+/// The user's end of an attachment: stop driving, wind down, look.
+///
+/// Dropping it changes nothing; the host loop goes on. All methods work from
+/// any thread, also after the host loop has ended.
+#[derive(Clone)]
+pub struct Driver {
+    reactor: Arc<Reactor>,
+    id: NonZeroU64,
+    budget: Arc<AtomicU32>,
+}
+
+impl Driver {
+    /// Stops driving. When this returns no further turn begins, and another
+    /// driver may be attached, on any thread and any kind of loop; registered
+    /// watches and timers wait for it, and the six calls go on working.
+    ///
+    /// Doing it again does nothing.
+    pub fn detach(&self) {
+        if self.release() {
+            // The host finds out at its next turn, and lets go.
+            self.reactor.wake();
+        }
+    }
+
+    /// Whether it still drives the reactor.
+    pub fn is_attached(&self) -> bool {
+        !self.reactor.is_forked() && self.reactor.lock().attached == Some(self.id)
+    }
+
+    /// See [`Reactor::drain`].
+    ///
+    /// # Errors
+    ///
+    /// - [`NotDrained`], as there.
+    ///
+    /// # Panics
+    ///
+    /// When a callback panics, or its drop.
+    pub fn drain(&self, limit: Duration) -> Result<(), NotDrained> {
+        self.reactor.drain(limit)
+    }
+
+    /// Ends the turn that sleeps, or the next one that would.
+    pub fn wake(&self) {
+        self.reactor.wake();
+    }
+
+    /// What the reactor holds and has done.
+    pub fn stats(&self) -> Stats {
+        self.reactor.stats()
+    }
+
+    /// Sets how many iterations a turn may have: more is faster under load,
+    /// fewer is fairer to the host loop's other sources.
+    /// [`DEFAULT_BUDGET`] unless set.
+    pub fn set_budget(&self, iterations: NonZeroU32) {
+        self.budget.store(iterations.get(), Ordering::Relaxed);
+    }
+
+    /// What is being driven.
+    pub fn reactor(&self) -> &Arc<Reactor> {
+        &self.reactor
+    }
+
+    /// Gives up the right to turn; true if it was still held.
+    fn release(&self) -> bool {
+        if self.reactor.is_forked() {
+            return false;
+        }
+        let mut state = self.reactor.lock();
+        let held = state.attached == Some(self.id);
+        if held {
+            state.attached = None;
+        }
+        held
+    }
+}
+
+impl fmt::Debug for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Driver")
+            .field("reactor", &self.reactor)
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}

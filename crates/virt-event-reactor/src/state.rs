@@ -1,0 +1,203 @@
+use std::collections::VecDeque;
+use std::num::NonZeroU64;
+
+use virt_event::{HandleCallback, TimeoutCallback, WatchId};
+
+use crate::handles::{Handles, Ready};
+use crate::report::Report;
+use crate::stats::Stats;
+use crate::sys::{Events, Moment, Poller, now_coarse};
+use crate::timers::Timers;
+use crate::watchdog::{Observation, Watchdog};
+
+/// Everything that the reactor's one lock guards. No callback is called or
+/// dropped, and no foreign code entered, while it is held.
+pub(crate) struct State {
+    pub(crate) handles: Handles,
+    pub(crate) timers: Timers,
+    /// Callbacks of removed entries, to be dropped by the loop.
+    pub(crate) graveyard: VecDeque<Removed>,
+    /// Since when the graveyard has not been empty.
+    pub(crate) oldest_free: Option<Moment>,
+    /// Removed callbacks that are not in the graveyard: they run, or they are
+    /// being dropped.
+    pub(crate) doomed: usize,
+    /// What the iteration in progress still has to call. A nested turn empties
+    /// it: what it held is stale then.
+    pub(crate) batch: VecDeque<Ready>,
+    /// The buffer for fetching; out of here while a thread waits.
+    pub(crate) events: Events,
+    /// The watch whose callback runs, until a nested turn suspends it.
+    pub(crate) running: Option<WatchId>,
+    /// Who turns.
+    pub(crate) turning: Option<Turning>,
+    /// The driver that is attached.
+    pub(crate) attached: Option<NonZeroU64>,
+    /// How many drivers were ever attached.
+    pub(crate) attachments: u64,
+    /// What the alarm is set to. If that lies in the past it has gone off and
+    /// is readable.
+    alarm: Option<Moment>,
+    /// We made the kick readable ourselves and have not taken it back.
+    kicked: bool,
+    pub(crate) counters: Stats,
+    pub(crate) watchdog: Watchdog,
+}
+
+/// A callback whose entry was removed. Dropping it frees it.
+#[expect(dead_code, reason = "only held for its drop")]
+pub(crate) enum Removed {
+    Handle(HandleCallback),
+    Timeout(TimeoutCallback),
+}
+
+/// The thread that is in a turn.
+#[derive(Clone, Copy)]
+pub(crate) struct Turning {
+    pub(crate) thread: usize,
+    /// 1 for a turn that is not nested.
+    pub(crate) depth: u32,
+    /// It drains, so that the attached driver waits for it.
+    pub(crate) draining: bool,
+}
+
+/// How long after a refused change of the kernel's set it is tried again, if
+/// no turn comes by earlier.
+const RETRY_NANOS: u64 = 100_000_000;
+
+impl State {
+    pub(crate) fn new(first_id: i32, watchdog: Watchdog) -> Self {
+        Self {
+            handles: Handles::new(first_id),
+            timers: Timers::new(first_id),
+            graveyard: VecDeque::new(),
+            oldest_free: None,
+            doomed: 0,
+            batch: VecDeque::new(),
+            events: Events::default(),
+            running: None,
+            turning: None,
+            attached: None,
+            attachments: 0,
+            alarm: None,
+            kicked: false,
+            counters: Stats::default(),
+            watchdog,
+        }
+    }
+
+    pub(crate) fn pending_frees(&self) -> usize {
+        self.graveyard.len() + self.doomed
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.handles.len() == 0 && self.timers.len() == 0 && self.pending_frees() == 0
+    }
+
+    /// Hands a callback to the loop for dropping; the first one wakes it.
+    pub(crate) fn bury(&mut self, poller: &Poller, removed: Removed) {
+        if self.graveyard.is_empty() {
+            self.oldest_free = Some(now_coarse());
+        }
+        self.graveyard.push_back(removed);
+        self.kick(poller);
+    }
+
+    /// Keeps the reactor readable until an iteration finds nothing more to do
+    /// at once.
+    pub(crate) fn kick(&mut self, poller: &Poller) {
+        if !self.kicked {
+            self.kicked = true;
+            poller.kick();
+        }
+    }
+
+    /// Sets the alarm to the earliest deadline, if that has moved earlier.
+    pub(crate) fn advance_alarm(&mut self, poller: &Poller) {
+        let Some(earliest) = self.timers.earliest() else {
+            return;
+        };
+        if self.alarm.is_none_or(|alarm| earliest < alarm) {
+            self.alarm = Some(earliest);
+            poller.set_alarm(self.alarm);
+        }
+    }
+
+    /// Ends an iteration: leaves the reactor readable if, and as soon as,
+    /// there is something to do. `kick_seen`: the fetch found it kicked.
+    pub(crate) fn settle(&mut self, poller: &Poller, now: Moment, kick_seen: bool) {
+        if self.graveyard.is_empty() {
+            self.oldest_free = None;
+        }
+        if !self.graveyard.is_empty() || self.handles.always_ready_work() {
+            self.kick(poller);
+        } else if self.kicked || kick_seen {
+            self.kicked = false;
+            poller.unkick();
+        }
+
+        let retry = self.handles.wants_retry().then_some(now + RETRY_NANOS);
+        let earliest = match (self.timers.earliest(), retry) {
+            (Some(timer), Some(retry)) => Some(timer.min(retry)),
+            (timer, retry) => timer.or(retry),
+        };
+        let gone_off = self.alarm.is_some_and(|alarm| alarm <= now);
+        let right = match earliest {
+            // It may go off early for once; that is cheaper than a call now.
+            Some(earliest) if !gone_off => self.alarm.is_some_and(|alarm| alarm <= earliest),
+            Some(earliest) => earliest <= now,
+            None => !gone_off,
+        };
+        if !right {
+            self.alarm = earliest;
+            poller.set_alarm(earliest);
+        }
+    }
+
+    /// Looks whether the loop is run, at most every so often unless
+    /// `thorough`.
+    pub(crate) fn check_running(&mut self, poller: &Poller, thorough: bool) -> Option<Report> {
+        if self.turning.is_some() {
+            return None;
+        }
+        let now = now_coarse();
+        if !thorough && !self.watchdog.is_due(now) {
+            return None;
+        }
+        let seen = Observation {
+            now,
+            turns: self.counters.turns,
+            earliest_timer: self.timers.earliest(),
+            oldest_free: self.oldest_free,
+            ready: self.any_descriptor_ready(poller),
+        };
+        if !self.watchdog.look(&seen) {
+            return None;
+        }
+        self.counters.warnings += 1;
+        Some(Report::Stalled {
+            watches: self.handles.len(),
+            timers: self.timers.len(),
+            threshold: self.watchdog.threshold(),
+        })
+    }
+
+    /// Has room for everything that one fetch can find: each descriptor, the
+    /// alarm and the kick.
+    pub(crate) fn take_event_buffer(&mut self) -> Events {
+        let mut events = std::mem::take(&mut self.events);
+        events.reset(self.handles.descriptors() + 2);
+        events
+    }
+
+    fn any_descriptor_ready(&mut self, poller: &Poller) -> bool {
+        if self.handles.always_ready_work() {
+            return true;
+        }
+        let mut events = self.take_event_buffer();
+        let fetched = poller.wait(&mut events, Some(std::time::Duration::ZERO));
+        let ready = fetched.is_ok() && self.handles.any_ready(&events);
+        self.events = events;
+        ready
+    }
+}

@@ -1,0 +1,23 @@
+use std::time::Duration;
+
+/// What a reactor holds and has done; from [`Reactor::stats`](crate::Reactor::stats).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Registered watches.
+    pub watches: usize,
+    /// Registered timers, disabled ones included.
+    pub timers: usize,
+    /// Callbacks of removed entries that are not freed yet.
+    pub pending_frees: usize,
+    /// Turns taken, nested ones included.
+    pub turns: u64,
+    /// Iterations in those turns.
+    pub iterations: u64,
+    /// Callbacks called.
+    pub callbacks: u64,
+    /// The longest time that a callback took.
+    pub longest_callback: Duration,
+    /// Warnings given: about slow callbacks and about a loop that is not run.
+    pub warnings: u64,
+}

@@ -1,0 +1,242 @@
+use slab::Slab;
+use virt_event::{Period, TimeoutCallback, TimerId};
+
+use crate::id_map::{IdMap, IdSource};
+use crate::sys::{Moment, after};
+
+/// The timers, and a binary heap of those that will fire, each of which knows
+/// its place in it: O(log n) for every change (contract T5).
+///
+/// The deadline of a timer always lies after the moment of the iteration in
+/// which it was set, so that an iteration, which fires what is due at its
+/// moment, fires each timer at most once, also when the period is zero.
+pub(crate) struct Timers {
+    by_id: IdMap<TimerId, usize>,
+    slots: Slab<Timer>,
+    heap: Vec<HeapItem>,
+    ids: IdSource,
+    /// The moment of the newest iteration.
+    moment: Moment,
+}
+
+struct Timer {
+    id: TimerId,
+    period: Period,
+    /// When it fires next, unless it is disabled.
+    deadline: Moment,
+    /// Its place in the heap; [`NOWHERE`] while it is disabled or runs.
+    place: usize,
+    /// `None` while it runs.
+    callback: Option<TimeoutCallback>,
+    slow_reported: bool,
+}
+
+const NOWHERE: usize = usize::MAX;
+
+#[derive(Clone, Copy)]
+struct HeapItem {
+    deadline: Moment,
+    slot: usize,
+}
+
+impl Timers {
+    pub(crate) fn new(first_id: i32) -> Self {
+        Self {
+            by_id: IdMap::default(),
+            slots: Slab::new(),
+            heap: Vec::new(),
+            ids: IdSource::starting_at(first_id),
+            moment: 0,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Each timer with its period.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (TimerId, Period)> {
+        self.slots.iter().map(|(_, timer)| (timer.id, timer.period))
+    }
+
+    /// Registers a timer, unless all ids are in use.
+    pub(crate) fn add(
+        &mut self,
+        period: Period,
+        callback: TimeoutCallback,
+        now: Moment,
+    ) -> Result<TimerId, TimeoutCallback> {
+        let Some(id) = self.ids.next(&self.by_id, TimerId::new) else {
+            return Err(callback);
+        };
+        let deadline = self.deadline(period, now);
+        let slot = self.slots.insert(Timer {
+            id,
+            period,
+            deadline,
+            place: NOWHERE,
+            callback: Some(callback),
+            slow_reported: false,
+        });
+        self.by_id.insert(id, slot);
+        self.enqueue(slot);
+        Ok(id)
+    }
+
+    /// Changes the period and counts it from `now`.
+    pub(crate) fn update(&mut self, id: TimerId, period: Period, now: Moment) {
+        let Some(&slot) = self.by_id.get(&id) else {
+            return;
+        };
+        let deadline = self.deadline(period, now);
+        let timer = &mut self.slots[slot];
+        timer.period = period;
+        timer.deadline = deadline;
+        match timer.place {
+            NOWHERE if timer.callback.is_some() => self.enqueue(slot),
+            // It runs, and joins the heap when the call returns.
+            NOWHERE => {}
+            place if period.is_disabled() => self.dequeue(place),
+            place => {
+                self.heap[place].deadline = deadline;
+                self.settle(place);
+            }
+        }
+    }
+
+    /// Forgets a timer. `None` if there is none; the callback is missing
+    /// while it runs.
+    pub(crate) fn remove(&mut self, id: TimerId) -> Option<Option<TimeoutCallback>> {
+        let slot = self.by_id.remove(&id)?;
+        let place = self.slots[slot].place;
+        if place != NOWHERE {
+            self.dequeue(place);
+        }
+        Some(self.slots.remove(slot).callback)
+    }
+
+    /// When the next timer is due.
+    pub(crate) fn earliest(&self) -> Option<Moment> {
+        self.heap.first().map(|item| item.deadline)
+    }
+
+    /// Begins an iteration at `now`, and returns its moment: later than that
+    /// of the iteration before.
+    pub(crate) fn begin_iteration(&mut self, now: Moment) -> Moment {
+        self.moment = now.max(self.moment + 1);
+        self.moment
+    }
+
+    /// Begins the call of a timer that was due at `moment`, if there is one.
+    /// Its next deadline is counted from `now`.
+    pub(crate) fn take_due(
+        &mut self,
+        moment: Moment,
+        now: Moment,
+    ) -> Option<(TimerId, TimeoutCallback)> {
+        let top = *self.heap.first()?;
+        if top.deadline > moment {
+            return None;
+        }
+        self.dequeue(0);
+        let period = self.slots[top.slot].period;
+        let deadline = self.deadline(period, now);
+        let timer = &mut self.slots[top.slot];
+        timer.deadline = deadline;
+        Some((timer.id, timer.callback.take()?))
+    }
+
+    /// Ends a call. The callback comes back if the timer was removed
+    /// meanwhile: it is to be freed.
+    pub(crate) fn put_back(
+        &mut self,
+        id: TimerId,
+        callback: TimeoutCallback,
+    ) -> Option<TimeoutCallback> {
+        let Some(&slot) = self.by_id.get(&id) else {
+            return Some(callback);
+        };
+        self.slots[slot].callback = Some(callback);
+        self.enqueue(slot);
+        None
+    }
+
+    /// Whether this is the first slow call of the timer.
+    pub(crate) fn first_slow_call(&mut self, id: TimerId) -> bool {
+        let Some(&slot) = self.by_id.get(&id) else {
+            return true;
+        };
+        !std::mem::replace(&mut self.slots[slot].slow_reported, true)
+    }
+
+    /// Every callback, for when the reactor is dropped.
+    pub(crate) fn take_callbacks(&mut self) -> impl Iterator<Item = TimeoutCallback> {
+        self.by_id.clear();
+        self.heap.clear();
+        std::mem::take(&mut self.slots)
+            .into_iter()
+            .filter_map(|(_, timer)| timer.callback)
+    }
+
+    /// `period` from `now`, and after the newest iteration's moment. Of no
+    /// meaning for a disabled timer.
+    fn deadline(&self, period: Period, now: Moment) -> Moment {
+        let deadline = after(now, period.duration().unwrap_or_default());
+        deadline.max(self.moment + 1)
+    }
+
+    fn enqueue(&mut self, slot: usize) {
+        let timer = &self.slots[slot];
+        if timer.period.is_disabled() {
+            return;
+        }
+        self.heap.push(HeapItem {
+            deadline: timer.deadline,
+            slot,
+        });
+        self.settle(self.heap.len() - 1);
+    }
+
+    fn dequeue(&mut self, place: usize) {
+        let item = self.heap.swap_remove(place);
+        self.slots[item.slot].place = NOWHERE;
+        if place < self.heap.len() {
+            self.settle(place);
+        }
+    }
+
+    /// Moves the item at `place` up or down to where it belongs.
+    fn settle(&mut self, mut place: usize) {
+        let item = self.heap[place];
+        while place > 0 {
+            let parent = (place - 1) / 2;
+            if self.heap[parent].deadline <= item.deadline {
+                break;
+            }
+            self.put(place, self.heap[parent]);
+            place = parent;
+        }
+        loop {
+            let mut child = 2 * place + 1;
+            if child >= self.heap.len() {
+                break;
+            }
+            if child + 1 < self.heap.len()
+                && self.heap[child + 1].deadline < self.heap[child].deadline
+            {
+                child += 1;
+            }
+            if item.deadline <= self.heap[child].deadline {
+                break;
+            }
+            self.put(place, self.heap[child]);
+            place = child;
+        }
+        self.put(place, item);
+    }
+
+    fn put(&mut self, place: usize, item: HeapItem) {
+        self.heap[place] = item;
+        self.slots[item.slot].place = place;
+    }
+}

@@ -1,0 +1,324 @@
+use std::any::Any;
+use std::num::{NonZeroU32, NonZeroU64};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::MutexGuard;
+use std::time::Duration;
+
+use crate::handles::Ready;
+use crate::reactor::emit;
+use crate::report::Report;
+use crate::state::{Removed, State, Turning};
+use crate::sys::{self, Moment, Source};
+use crate::{Reactor, TurnError};
+
+/// What a turn did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[must_use = "a driver of an edge-triggered loop must come back at once while `pending`"]
+pub struct Turn {
+    /// There may be more to do at once.
+    ///
+    /// A level-triggered host may ignore it: the descriptor stays readable.
+    /// An edge-triggered host gets no new edge, and **must** take another turn
+    /// without waiting for one. False only if the last fetch found nothing.
+    pub pending: bool,
+    /// How many iterations there were.
+    pub iterations: u32,
+}
+
+/// Who wants to turn.
+#[derive(Clone, Copy)]
+pub(crate) enum Caller {
+    /// The driver with this number.
+    Attachment(NonZeroU64),
+    /// Somebody with a reactor in hand.
+    Direct,
+    /// Somebody who drains.
+    Drain,
+}
+
+type Panic = Box<dyn Any + Send>;
+
+impl Reactor {
+    /// Takes one turn of one iteration, without a driver: sleeps until there
+    /// is something to do, for `timeout` at most (`None`: without limit), does
+    /// it, and returns. It may return early.
+    ///
+    /// Allowed while no driver is attached, and inside a callback: there it
+    /// serves everything but the callbacks that are running (contract C7).
+    ///
+    /// # Errors
+    ///
+    /// - [`TurnError::Attached`] if a driver is attached and this is not
+    ///   inside a callback.
+    /// - [`TurnError::Busy`] if another thread is in a turn.
+    /// - [`TurnError::Forked`] in a child process.
+    /// - [`TurnError::Io`] if the kernel refuses to wait.
+    ///
+    /// # Panics
+    ///
+    /// When a callback panics, or its drop. The state is consistent then, and
+    /// the next turn goes on with the rest.
+    pub fn turn(&self, timeout: Option<Duration>) -> Result<Turn, TurnError> {
+        self.turn_as(Caller::Direct, timeout, NonZeroU32::MIN)
+    }
+
+    /// 1 to `budget` iterations, of which only the first may sleep.
+    pub(crate) fn turn_as(
+        &self,
+        caller: Caller,
+        timeout: Option<Duration>,
+        budget: NonZeroU32,
+    ) -> Result<Turn, TurnError> {
+        let mut state = self.enter(caller)?;
+        let mut timeout = timeout;
+        let mut iterations = 0;
+        let outcome = loop {
+            let mut events = state.take_event_buffer();
+            drop(state);
+            let waited = self.poller.wait(&mut events, timeout);
+            state = self.lock();
+            if waited.is_err() || (events.is_empty() && iterations > 0) {
+                state.events = events;
+                break waited.map(|()| false).map_err(TurnError::from);
+            }
+            iterations += 1;
+            let panic;
+            (state, panic) = self.iterate(state, events, iterations == 1);
+            if let Some(panic) = panic {
+                self.leave(state);
+                resume_unwind(panic);
+            }
+            if iterations == budget.get() {
+                break Ok(true);
+            }
+            timeout = Some(Duration::ZERO);
+        };
+        self.leave(state);
+        outcome.map(|pending| Turn {
+            pending,
+            iterations,
+        })
+    }
+
+    /// Begins a turn, if the caller may take one.
+    fn enter(&self, caller: Caller) -> Result<MutexGuard<'_, State>, TurnError> {
+        if self.is_forked() {
+            return Err(TurnError::Forked);
+        }
+        let thread = sys::thread_mark();
+        let mut state = self.lock();
+        loop {
+            let nested = state
+                .turning
+                .is_some_and(|turning| turning.thread == thread);
+            match caller {
+                Caller::Attachment(id) if state.attached != Some(id) => {
+                    return Err(TurnError::Detached);
+                }
+                Caller::Direct if state.attached.is_some() && !nested => {
+                    return Err(TurnError::Attached);
+                }
+                _ => {}
+            }
+            match (state.turning, caller) {
+                (Some(turning), _) if nested => {
+                    state.turning = Some(Turning {
+                        depth: turning.depth + 1,
+                        ..turning
+                    });
+                    break;
+                }
+                // Its own user drains it on another thread, and is done soon.
+                (Some(turning), Caller::Attachment(_)) if turning.draining => {
+                    state = self
+                        .turn_ended
+                        .wait(state)
+                        .unwrap_or_else(std::sync::PoisonError::into_inner);
+                }
+                (Some(_), _) => return Err(TurnError::Busy),
+                (None, _) => {
+                    state.turning = Some(Turning {
+                        thread,
+                        depth: 1,
+                        draining: matches!(caller, Caller::Drain),
+                    });
+                    break;
+                }
+            }
+        }
+        state.counters.turns += 1;
+        // A nested turn makes stale what the outer one has fetched; what was
+        // not called is still ready and is fetched again.
+        state.batch.clear();
+        if let Some(watch) = state.running.take() {
+            // If it is refused, it is reported and tried again below.
+            let _ = state.handles.suspend(&self.poller, watch);
+        }
+        if state.handles.wants_retry() {
+            state.handles.retry(&self.poller);
+        }
+        Ok(state)
+    }
+
+    fn leave(&self, mut state: MutexGuard<'_, State>) {
+        state.turning = match state.turning {
+            Some(turning) if turning.depth > 1 => Some(Turning {
+                depth: turning.depth - 1,
+                ..turning
+            }),
+            _ => {
+                self.turn_ended.notify_all();
+                None
+            }
+        };
+    }
+
+    /// One iteration over what was fetched: every ready watch once, every due
+    /// timer once, then the frees. A panic ends it early; what it leaves
+    /// undone is still ready, due, or in the graveyard.
+    fn iterate<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        events: sys::Events,
+        first: bool,
+    ) -> (MutexGuard<'a, State>, Option<Panic>) {
+        let mut now = sys::now();
+        let moment = state.timers.begin_iteration(now);
+        state.counters.iterations += 1;
+
+        let kick_seen = events.iter().any(|(source, _)| source == Source::Kick);
+        if kick_seen && first {
+            self.poller.take_wake();
+        }
+        let duplicate = {
+            let State { handles, batch, .. } = &mut *state;
+            handles.resolve(&self.poller, &events, batch)
+        };
+        state.events = events;
+        if let Some(fd) = duplicate {
+            state = self.tell(state, Report::Duplicate { fd });
+        }
+
+        let mut panic = None;
+        while let Some(ready) = state.batch.pop_front() {
+            (state, panic) = self.call_handle(state, ready, &mut now);
+            if panic.is_some() {
+                break;
+            }
+        }
+        while panic.is_none() {
+            let Some((timer, callback)) = state.timers.take_due(moment, now) else {
+                break;
+            };
+            (state, panic) = self.call_timeout(state, timer, callback, &mut now);
+        }
+        // Frees that frees bring about wait for the next iteration.
+        for _ in 0..state.graveyard.len() {
+            if panic.is_some() {
+                break;
+            }
+            (state, panic) = self.free_one(state);
+        }
+        state.batch.clear();
+        state.settle(&self.poller, now, kick_seen);
+        (state, panic)
+    }
+
+    /// Calls a ready watch, if it is still owed the call.
+    fn call_handle<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        ready: Ready,
+        now: &mut Moment,
+    ) -> (MutexGuard<'a, State>, Option<Panic>) {
+        let Some(mut call) = state.handles.take(ready) else {
+            return (state, None);
+        };
+        state.running = Some(call.watch);
+        drop(state);
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            call.callback.call(call.watch, call.fd, call.events);
+        }));
+        let took = lap(now);
+        state = self.lock();
+        state.running = None;
+        let (synced, removed) = state
+            .handles
+            .put_back(&self.poller, call.watch, call.callback);
+        if let Some(callback) = removed {
+            state.doomed -= 1;
+            state.bury(&self.poller, Removed::Handle(callback));
+        }
+        if let Err(refused) = synced {
+            state = self.tell(state, Report::Refused(refused));
+        }
+        state.count_call(took);
+        if took > self.slow_callback && state.handles.first_slow_call(call.watch) {
+            state.counters.warnings += 1;
+            let (watch, fd) = (call.watch, call.fd);
+            state = self.tell(state, Report::SlowHandle { watch, fd, took });
+        }
+        (state, outcome.err())
+    }
+
+    /// Calls a due timer.
+    fn call_timeout<'a>(
+        &'a self,
+        state: MutexGuard<'a, State>,
+        timer: virt_event::TimerId,
+        mut callback: virt_event::TimeoutCallback,
+        now: &mut Moment,
+    ) -> (MutexGuard<'a, State>, Option<Panic>) {
+        drop(state);
+        let outcome = catch_unwind(AssertUnwindSafe(|| callback.call(timer)));
+        let took = lap(now);
+        let mut state = self.lock();
+        if let Some(callback) = state.timers.put_back(timer, callback) {
+            state.doomed -= 1;
+            state.bury(&self.poller, Removed::Timeout(callback));
+        }
+        state.count_call(took);
+        if took > self.slow_callback && state.timers.first_slow_call(timer) {
+            state.counters.warnings += 1;
+            state = self.tell(state, Report::SlowTimeout { timer, took });
+        }
+        (state, outcome.err())
+    }
+
+    /// Frees the oldest removed callback, if a nested turn has not done so.
+    fn free_one<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+    ) -> (MutexGuard<'a, State>, Option<Panic>) {
+        let Some(removed) = state.graveyard.pop_front() else {
+            return (state, None);
+        };
+        state.doomed += 1;
+        drop(state);
+        let outcome = catch_unwind(AssertUnwindSafe(|| drop(removed)));
+        state = self.lock();
+        state.doomed -= 1;
+        (state, outcome.err())
+    }
+
+    /// Emits a report without the lock.
+    fn tell<'a>(&'a self, state: MutexGuard<'a, State>, report: Report) -> MutexGuard<'a, State> {
+        drop(state);
+        emit(Some(report));
+        self.lock()
+    }
+}
+
+impl State {
+    fn count_call(&mut self, took: Duration) {
+        self.counters.callbacks += 1;
+        self.counters.longest_callback = self.counters.longest_callback.max(took);
+    }
+}
+
+/// The time since `now`, which becomes the present.
+fn lap(now: &mut Moment) -> Duration {
+    let before = std::mem::replace(now, sys::now());
+    Duration::from_nanos(now.saturating_sub(before))
+}
