@@ -1,5 +1,4 @@
 use std::num::NonZeroU32;
-use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::state::State;
@@ -52,7 +51,7 @@ impl Reactor {
             }
             match state.turning {
                 Some(turning) if turning.thread != sys::thread_mark() => {
-                    self.wait_for_turn(state, left);
+                    drop(self.wait_for_turn(state, Some(left)));
                 }
                 _ => {
                     drop(state);
@@ -64,11 +63,6 @@ impl Reactor {
                 }
             }
         }
-    }
-
-    fn wait_for_turn(&self, state: MutexGuard<'_, State>, limit: Duration) {
-        let waited = self.turn_ended.wait_timeout(state, limit);
-        drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 }
 

@@ -30,7 +30,7 @@ use crate::{Builder, Stats};
 pub struct Reactor {
     pub(crate) poller: Poller,
     pub(crate) state: Mutex<State>,
-    /// Signalled when a thread ends its turn.
+    /// Signalled when a thread ends its turn and others wait for that.
     pub(crate) turn_ended: Condvar,
     pub(crate) slow_callback: Duration,
     /// The process that may use it.

@@ -31,6 +31,8 @@ pub(crate) struct State {
     pub(crate) running: Option<WatchId>,
     /// Who turns.
     pub(crate) turning: Option<Turning>,
+    /// How many threads wait for the turn of another to end.
+    pub(crate) turn_waiters: usize,
     /// The driver that is attached.
     pub(crate) attached: Option<NonZeroU64>,
     /// How many drivers were ever attached.
@@ -77,6 +79,7 @@ impl State {
             events: Events::default(),
             running: None,
             turning: None,
+            turn_waiters: 0,
             attached: None,
             attachments: 0,
             alarm: None,

@@ -240,3 +240,95 @@ impl Timers {
         self.slots[item.slot].place = place;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MILLI: Moment = 1_000_000;
+
+    fn add(timers: &mut Timers, millis: i32, now: Moment) -> TimerId {
+        let callback = TimeoutCallback::new(|_| {});
+        timers.add(Period::from_raw(millis), callback, now).unwrap()
+    }
+
+    /// The ids that fire in an iteration at `now`, in their order.
+    fn fire(timers: &mut Timers, now: Moment) -> Vec<TimerId> {
+        let moment = timers.begin_iteration(now);
+        let mut fired = Vec::new();
+        while let Some((id, callback)) = timers.take_due(moment, now) {
+            fired.push(id);
+            assert!(timers.put_back(id, callback).is_none());
+        }
+        fired
+    }
+
+    #[test]
+    fn they_fire_in_the_order_of_their_deadlines() {
+        let mut timers = Timers::new(1);
+        let ids: Vec<_> = [50, 10, 40, 20, 30]
+            .map(|millis| add(&mut timers, millis, MILLI))
+            .into();
+        assert_eq!(timers.earliest(), Some(11 * MILLI));
+        assert_eq!(fire(&mut timers, 11 * MILLI - 1), []);
+        let all = fire(&mut timers, 51 * MILLI);
+        assert_eq!(all, [ids[1], ids[3], ids[4], ids[2], ids[0]]);
+        // Counted from the call, not from when they were due.
+        assert_eq!(timers.earliest(), Some(61 * MILLI));
+    }
+
+    #[test]
+    fn the_heap_stays_in_order_through_random_changes() {
+        let mut timers = Timers::new(1);
+        let mut live = Vec::new();
+        let mut random = 0x1234_5678_u64;
+        for round in 0..20_000 {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            let value = (random >> 33) as usize;
+            let millis = [-1, 0, (value % 1000) as i32, i32::MAX][value % 4];
+            match value % 7 {
+                0 | 1 => live.push(add(&mut timers, millis, round)),
+                2 if !live.is_empty() => {
+                    let id = live.swap_remove(value % live.len());
+                    assert!(timers.remove(id).is_some());
+                    assert!(timers.remove(id).is_none());
+                }
+                _ if !live.is_empty() => {
+                    let id = live[value % live.len()];
+                    timers.update(id, Period::from_raw(millis), round);
+                }
+                _ => {}
+            }
+            let earliest = timers
+                .slots
+                .iter()
+                .filter(|(_, timer)| !timer.period.is_disabled())
+                .map(|(_, timer)| timer.deadline)
+                .min();
+            assert_eq!(timers.earliest(), earliest);
+            assert_eq!(timers.len(), live.len());
+        }
+        for (place, item) in timers.heap.iter().enumerate() {
+            assert_eq!(timers.slots[item.slot].place, place);
+        }
+    }
+
+    #[test]
+    fn a_zero_timer_fires_once_in_every_iteration() {
+        let mut timers = Timers::new(1);
+        let zero = add(&mut timers, 0, MILLI);
+        for _ in 0..3 {
+            // Even if the clock stands still.
+            assert_eq!(fire(&mut timers, MILLI), [zero]);
+        }
+    }
+
+    #[test]
+    fn the_longest_period_does_not_overflow() {
+        let mut timers = Timers::new(1);
+        add(&mut timers, i32::MAX, Moment::MAX - MILLI);
+        assert_eq!(fire(&mut timers, Moment::MAX - 2), []);
+    }
+}

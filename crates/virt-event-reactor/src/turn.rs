@@ -1,7 +1,7 @@
 use std::any::Any;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::MutexGuard;
+use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::handles::Ready;
@@ -83,14 +83,15 @@ impl Reactor {
                 break waited.map(|()| false).map_err(TurnError::from);
             }
             iterations += 1;
+            let found_nothing = events.is_empty();
             let panic;
             (state, panic) = self.iterate(state, events, iterations == 1);
             if let Some(panic) = panic {
                 self.leave(state);
                 resume_unwind(panic);
             }
-            if iterations == budget.get() {
-                break Ok(true);
+            if found_nothing || iterations == budget.get() {
+                break Ok(!found_nothing);
             }
             timeout = Some(Duration::ZERO);
         };
@@ -131,10 +132,7 @@ impl Reactor {
                 }
                 // Its own user drains it on another thread, and is done soon.
                 (Some(turning), Caller::Attachment(_)) if turning.draining => {
-                    state = self
-                        .turn_ended
-                        .wait(state)
-                        .unwrap_or_else(std::sync::PoisonError::into_inner);
+                    state = self.wait_for_turn(state, None);
                 }
                 (Some(_), _) => return Err(TurnError::Busy),
                 (None, _) => {
@@ -168,10 +166,34 @@ impl Reactor {
                 ..turning
             }),
             _ => {
-                self.turn_ended.notify_all();
+                // Telling nobody would still cost a system call.
+                if state.turn_waiters > 0 {
+                    self.turn_ended.notify_all();
+                }
                 None
             }
         };
+    }
+
+    /// Waits until the turn of another thread has ended, for `limit` at most.
+    pub(crate) fn wait_for_turn<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        limit: Option<Duration>,
+    ) -> MutexGuard<'a, State> {
+        state.turn_waiters += 1;
+        let mut state = match limit {
+            Some(limit) => match self.turn_ended.wait_timeout(state, limit) {
+                Ok((state, _)) => state,
+                Err(poisoned) => poisoned.into_inner().0,
+            },
+            None => self
+                .turn_ended
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner),
+        };
+        state.turn_waiters -= 1;
+        state
     }
 
     /// One iteration over what was fetched: every ready watch once, every due
