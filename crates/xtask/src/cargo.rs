@@ -1,0 +1,135 @@
+//! The invocations of cargo.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::failure::Failure;
+use crate::step;
+
+/// `cargo` with the given arguments, in the root of the workspace.
+pub(crate) fn cargo<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
+    // Cargo says which one it is; a second one on PATH may be another version.
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments).current_dir(root());
+    command
+}
+
+/// The root of the workspace.
+pub(crate) fn root() -> PathBuf {
+    let manifest = env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    // crates/xtask, two levels below it.
+    manifest
+        .ancestors()
+        .nth(2)
+        .map_or_else(|| manifest.clone(), Path::to_path_buf)
+}
+
+/// Runs `command` in the place of this process, so that signals and the exit
+/// status are the command's own. Comes back only with an error.
+pub(crate) fn replace_by(mut command: Command) -> Failure {
+    let error = command.exec();
+    Failure::new(format!("cannot run `{}`: {error}", step::line(&command)))
+}
+
+pub(crate) fn demo(arguments: &[OsString]) -> Command {
+    let mut command = cargo([
+        "run",
+        "-p",
+        "virt-event-examples",
+        "--bin",
+        "lifecycle",
+        "--",
+    ]);
+    command.args(arguments);
+    command
+}
+
+pub(crate) fn test(arguments: &[OsString]) -> Command {
+    let mut command = cargo(["test"]);
+    if !selects_packages(arguments) {
+        command.arg("--workspace");
+    }
+    command.args(arguments);
+    command
+}
+
+pub(crate) fn conformance(arguments: &[OsString]) -> Command {
+    let mut command = cargo([
+        "run",
+        "-p",
+        "virt-event-tests",
+        "--bin",
+        "conformance",
+        "--",
+        "--write",
+    ]);
+    command.args(arguments);
+    command
+}
+
+pub(crate) fn bench(arguments: &[OsString]) -> Command {
+    let mut command = cargo(["run", "--release", "-p", "bench", "--"]);
+    command.args(arguments);
+    command
+}
+
+/// Whether the arguments for cargo, those before `--`, name packages.
+/// `--workspace` would override them.
+fn selects_packages(arguments: &[OsString]) -> bool {
+    arguments
+        .iter()
+        .map(|argument| argument.to_string_lossy())
+        .take_while(|argument| argument != "--")
+        .any(|argument| {
+            argument == "--package"
+                || argument.starts_with("--package=")
+                || (argument.starts_with("-p") && !argument.starts_with("--"))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn typed(command: &Command) -> String {
+        step::line(command)
+    }
+
+    fn words(words: &[&str]) -> Vec<OsString> {
+        words.iter().map(OsString::from).collect()
+    }
+
+    #[test]
+    fn test_takes_the_workspace_unless_packages_are_named() {
+        assert_eq!(typed(&test(&[])), "cargo test --workspace");
+        assert_eq!(
+            typed(&test(&words(&["-p", "xtask", "--", "--nocapture"]))),
+            "cargo test -p xtask -- --nocapture"
+        );
+        assert_eq!(
+            typed(&test(&words(&["--", "-p"]))),
+            "cargo test --workspace -- -p"
+        );
+        assert_eq!(
+            typed(&test(&words(&["--package=xtask"]))),
+            "cargo test --package=xtask"
+        );
+    }
+
+    #[test]
+    fn arguments_reach_the_program_and_not_cargo() {
+        let line = typed(&demo(&words(&["--uri", "test:///default"])));
+        assert!(line.ends_with("-- --uri test:///default"), "{line}");
+        let line = typed(&bench(&words(&["--rounds", "3"])));
+        assert!(line.ends_with("-- --rounds 3"), "{line}");
+    }
+
+    #[test]
+    fn the_root_holds_the_lock_file() {
+        assert!(root().join("Cargo.lock").is_file());
+    }
+}

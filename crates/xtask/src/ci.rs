@@ -1,0 +1,98 @@
+//! Everything that continuous integration checks, in one command.
+
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use crate::cargo::cargo;
+use crate::failure::Failure;
+use crate::step::Step;
+
+/// Runs every step and stops at the first that fails.
+pub(crate) fn run() -> Result<(), Failure> {
+    let start = Instant::now();
+    let mut steps = steps();
+    let licences = deny_is_installed();
+    if licences {
+        steps.push(Step::new(
+            "licences",
+            cargo(["deny", "check", "licenses", "bans"]),
+        ));
+    }
+    let count = steps.len();
+    for (index, step) in steps.into_iter().enumerate() {
+        step.run(&format!("{}/{count}", index + 1))?;
+    }
+    eprintln!(
+        "ci: {count} steps passed in {:.0} s",
+        start.elapsed().as_secs_f64()
+    );
+    if !licences {
+        // Building cargo-deny takes longer than all the steps together, so it
+        // is not installed for this; but nobody shall think that it ran.
+        eprintln!("ci: not checked: licences (deny.toml), because cargo-deny is not installed");
+    }
+    Ok(())
+}
+
+fn steps() -> Vec<Step> {
+    let clippy = |features| {
+        cargo([
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            features,
+            "--",
+            "-D",
+            "warnings",
+        ])
+    };
+    let mut doc = cargo(["doc", "--workspace", "--no-deps", "--all-features"]);
+    doc.env("RUSTDOCFLAGS", "-D warnings");
+    vec![
+        Step::new("formatting", cargo(["fmt", "--all", "--check"])),
+        Step::new("lints, all features", clippy("--all-features")),
+        Step::new("lints, no features", clippy("--no-default-features")),
+        Step::new("docs", doc),
+        Step::new("tests", cargo(["test", "--workspace"])),
+    ]
+}
+
+fn deny_is_installed() -> bool {
+    let mut probe: Command = cargo(["deny", "--version"]);
+    probe
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::step;
+
+    #[test]
+    fn warnings_are_denied_everywhere() {
+        let lines: Vec<_> = steps()
+            .iter()
+            .map(|step| step::line(&step.command))
+            .collect();
+        for part in ["clippy", "doc"] {
+            let of_part = lines
+                .iter()
+                .filter(|line| line.contains(&format!("cargo {part}")));
+            for line in of_part.clone() {
+                assert!(line.contains("-D warnings"), "{line}");
+            }
+            assert!(of_part.count() > 0, "{part}");
+        }
+    }
+
+    #[test]
+    fn the_tests_come_last_and_whole() {
+        let steps = steps();
+        let last = steps.last().map(|step| step::line(&step.command));
+        assert_eq!(last.as_deref(), Some("cargo test --workspace"));
+    }
+}

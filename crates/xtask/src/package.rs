@@ -1,0 +1,122 @@
+//! The system packages that this repository needs, and why.
+
+/// What a package is needed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To compile the workspace and to run the examples.
+    Build,
+    /// To run the tests as well.
+    Test,
+    /// To run the tests under memcheck as well.
+    Valgrind,
+}
+
+/// One package.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Package {
+    /// The name to install on Debian and its relatives.
+    pub(crate) debian: &'static str,
+    /// The name that counts as having it: a virtual package where several
+    /// real ones do the job, otherwise the same name.
+    pub(crate) satisfied_by: &'static str,
+    /// The name on Fedora and its relatives.
+    pub(crate) fedora: &'static str,
+    /// A command that succeeds if the package is there, for systems whose
+    /// package database we do not read.
+    pub(crate) probe: &'static [&'static str],
+    pub(crate) purpose: Purpose,
+    /// Shown to the user before anything is installed.
+    pub(crate) reason: &'static str,
+}
+
+/// Every package. A list in one place, so that a later need is one entry.
+///
+/// libvirt-dev brings libvirt0, which contains the `test:///default`
+/// hypervisor: nothing here runs a daemon.
+pub(crate) const PACKAGES: &[Package] = &[
+    Package {
+        debian: "libvirt-dev",
+        satisfied_by: "libvirt-dev",
+        fedora: "libvirt-devel",
+        probe: &["pkg-config", "--exists", "libvirt"],
+        purpose: Purpose::Build,
+        reason: "libvirt itself and its headers",
+    },
+    Package {
+        debian: "pkg-config",
+        // A transitional package on Debian 12 and virtual from 13 on; `pkgconf`
+        // provides it on both.
+        satisfied_by: "pkg-config",
+        fedora: "pkgconf-pkg-config",
+        probe: &["pkg-config", "--version"],
+        purpose: Purpose::Build,
+        reason: "tells the build scripts where libvirt is",
+    },
+    Package {
+        debian: "gcc",
+        // Any C compiler will do: it links, and a test compiles libvirt.h.
+        satisfied_by: "c-compiler",
+        fedora: "gcc",
+        probe: &["cc", "--version"],
+        purpose: Purpose::Build,
+        reason: "links, and compiles the check against libvirt.h",
+    },
+    Package {
+        debian: "libc6-dev",
+        // gcc merely recommends it, so --no-install-recommends leaves it out.
+        satisfied_by: "libc-dev",
+        fedora: "glibc-devel",
+        // No program can be linked without it, and this one has been.
+        probe: &["true"],
+        purpose: Purpose::Build,
+        reason: "the C library's headers and start files, for gcc",
+    },
+    Package {
+        debian: "strace",
+        satisfied_by: "strace",
+        fedora: "strace",
+        probe: &["strace", "--version"],
+        purpose: Purpose::Test,
+        reason: "counts system calls in a test",
+    },
+    Package {
+        debian: "valgrind",
+        satisfied_by: "valgrind",
+        fedora: "valgrind",
+        probe: &["valgrind", "--version"],
+        purpose: Purpose::Valgrind,
+        reason: "checks memory across the border to libvirt",
+    },
+];
+
+/// The packages that any of `purposes` needs.
+pub(crate) fn needed(purposes: &[Purpose]) -> Vec<Package> {
+    PACKAGES
+        .iter()
+        .copied()
+        .filter(|package| purposes.contains(&package.purpose))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_demo_needs_no_instruments() {
+        let names: Vec<_> = needed(&[Purpose::Build])
+            .iter()
+            .map(|package| package.debian)
+            .collect();
+        assert!(names.contains(&"libvirt-dev"));
+        assert!(!names.contains(&"valgrind"));
+    }
+
+    #[test]
+    fn every_package_has_a_probe_and_a_reason() {
+        for package in PACKAGES {
+            assert!(!package.probe.is_empty(), "{}", package.debian);
+            assert!(!package.reason.is_empty(), "{}", package.debian);
+        }
+    }
+}

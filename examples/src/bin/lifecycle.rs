@@ -1,0 +1,218 @@
+//! Prints what happens to the domains of a libvirt host.
+//!
+//! Without `--uri` it makes four things happen on libvirt's built-in `test`
+//! hypervisor, which needs no daemon. The main thread runs the loop; a second
+//! one talks to libvirt, because those calls block, and a blocked loop answers
+//! no keepalive.
+
+use std::error::Error;
+use std::fmt;
+use std::io::{self, Write};
+use std::process::{self, ExitCode};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use virt::connect::Connect;
+use virt::domain::Domain;
+use virt_event_examples::Failure;
+use virt_event_examples::domain_events::LifecycleSubscription;
+use virt_event_examples::host_loop::HostLoop;
+use virt_event_examples::interrupt::{self, Interrupt};
+use virt_event_examples::lifecycle::LifecycleEvent;
+use virt_event_examples::options::{self, Options, Request};
+
+const HELP: &str = "\
+Usage: lifecycle [--uri URI] [--loop LOOP]
+
+Prints the lifecycle events of domains as NAME: EVENT (DETAIL).
+
+  --uri URI    follow this libvirt URI until Ctrl-C; without it, play a
+               scenario on test:///default
+  --loop LOOP  the event loop to use: builtin (the default)
+  -h, --help   print this
+";
+
+/// How long the scenario waits for an event.
+const EVENT_LIMIT: Duration = Duration::from_secs(10);
+/// How long libvirt may keep its callbacks after the connection is closed.
+const DRAIN_LIMIT: Duration = Duration::from_secs(10);
+
+fn main() -> ExitCode {
+    let options = match options::parse(std::env::args_os().skip(1)) {
+        Ok(Request::Run(options)) => options,
+        Ok(_) => {
+            // Nobody reads any more: nothing to do about it.
+            let _ = io::stdout().write_all(HELP.as_bytes());
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            eprintln!("lifecycle: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    match run(options) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Nobody reads our output any more, as after `| head -1`.
+        Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("lifecycle: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What the thread that talks to libvirt waits for.
+enum Message {
+    Event(LifecycleEvent),
+    Interrupted,
+}
+
+fn run(options: Options) -> Result<(), Failure> {
+    // libvirt prints every error to stderr by itself; we do it.
+    virt::error::clear_error_callback();
+
+    // Before the first connection: libvirt looks for a loop when it opens one.
+    let host_loop = HostLoop::install(options.loop_kind)?;
+    let (sender, receiver) = mpsc::channel();
+    let opening = Arc::new(AtomicBool::new(true));
+    let interrupt = Interrupt::watch({
+        let opening = Arc::clone(&opening);
+        let sender = sender.clone();
+        move || {
+            if opening.load(Ordering::Acquire) {
+                // Opening cannot be called off and may take for ever. Nothing
+                // is open yet, so there is nothing to close either.
+                eprintln!("lifecycle: interrupted while opening the connection");
+                process::exit(interrupt::EXIT_STATUS);
+            }
+            let _ = sender.send(Message::Interrupted);
+        }
+    })?;
+
+    let stop = host_loop.stopper();
+    let worker = thread::Builder::new()
+        .name("libvirt calls".to_owned())
+        .spawn(move || {
+            // Also if this thread panics, or the loop would run for ever.
+            let _stop = OnDrop(stop);
+            talk(options.uri.as_deref(), sender, &receiver, &opening)
+        })?;
+    host_loop.run()?;
+    let talked = match worker.join() {
+        Ok(result) => result,
+        Err(panic) => std::panic::resume_unwind(panic),
+    };
+
+    // Every connection is closed; what libvirt still has on the loop goes now.
+    drop(interrupt);
+    let drained = host_loop.drain(DRAIN_LIMIT);
+    talked?;
+    let (handles, timers) = drained?;
+    print_line(format_args!(
+        "drained: {handles} handles, {timers} timers left"
+    ))?;
+    Ok(())
+}
+
+/// Everything that calls libvirt. When it returns, the connection is closed.
+fn talk(
+    uri: Option<&str>,
+    sender: Sender<Message>,
+    receiver: &Receiver<Message>,
+    opening: &AtomicBool,
+) -> Result<(), Failure> {
+    let name = uri.unwrap_or("test:///default");
+    let connection = Connect::open(Some(name))
+        .map_err(|error| failure(&format!("cannot open `{name}`"), &error))?;
+    opening.store(false, Ordering::Release);
+    // A host that is there but silent is noticed after 20 s. Drivers in this
+    // process have no keepalive and refuse, which does not matter.
+    let _ = connection.set_keep_alive(5, 3);
+
+    // The callback runs on the loop, so it only passes the event on. Declared
+    // after the connection, the subscription ends before it.
+    let _subscription = LifecycleSubscription::new(&connection, move |event| {
+        let _ = sender.send(Message::Event(event));
+    })
+    .map_err(|error| failure("cannot subscribe to events", &error))?;
+    match uri {
+        Some(uri) => follow(uri, &connection, receiver),
+        None => play(&connection, receiver),
+    }
+}
+
+/// Prints events until Ctrl-C.
+fn follow(uri: &str, connection: &Connect, receiver: &Receiver<Message>) -> Result<(), Failure> {
+    eprintln!("following {uri} until Ctrl-C");
+    loop {
+        match receiver.recv_timeout(Duration::from_secs(1)) {
+            Ok(Message::Event(event)) => print_line(format_args!("{event}"))?,
+            Ok(Message::Interrupted) => return Ok(()),
+            // Asks this process only, not the host.
+            Err(RecvTimeoutError::Timeout) if connection.is_alive().unwrap_or(false) => {}
+            Err(_) => return Err(format!("the connection to {uri} is gone").into()),
+        }
+    }
+}
+
+/// Makes four things happen to the domain `test` and prints what comes of it.
+fn play(connection: &Connect, receiver: &Receiver<Message>) -> Result<(), Failure> {
+    let domain = connection
+        .lookup_domain_by_name("test")
+        .map_err(|error| failure("cannot find the domain `test`", &error))?;
+    type Action = fn(&Domain) -> Result<(), virt::error::Error>;
+    let scenario: [(&str, Action); 4] = [
+        ("suspend", |domain| domain.suspend().map(drop)),
+        ("resume", |domain| domain.resume().map(drop)),
+        ("destroy", |domain| domain.destroy()),
+        ("start", |domain| domain.create().map(drop)),
+    ];
+    for (verb, action) in scenario {
+        action(&domain).map_err(|error| failure(&format!("cannot {verb} `test`"), &error))?;
+    }
+    let deadline = Instant::now() + EVENT_LIMIT;
+    for (number, (verb, _)) in (1..).zip(scenario) {
+        match receiver.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(Message::Event(event)) => print_line(format_args!("{event}"))?,
+            Ok(Message::Interrupted) => return Err("interrupted".into()),
+            Err(_) => {
+                return Err(format!(
+                    "event {number} of 4, for `{verb}`, did not arrive within {} s",
+                    EVENT_LIMIT.as_secs()
+                )
+                .into());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// libvirt's own words, after ours.
+fn failure(what: &str, error: &virt::error::Error) -> Failure {
+    format!("{what}: {}", error.message()).into()
+}
+
+fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
+    error
+        .downcast_ref::<io::Error>()
+        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// Prints a line at once, also into a pipe.
+fn print_line(line: fmt::Arguments<'_>) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{line}")?;
+    stdout.flush()
+}
+
+/// Calls a function when it goes out of scope.
+struct OnDrop<F: Fn()>(F);
+
+impl<F: Fn()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
