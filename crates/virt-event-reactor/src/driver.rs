@@ -60,8 +60,8 @@ impl Attachment {
     /// - [`TurnError::Detached`] after [`Driver::detach`]: the source should
     ///   remove itself from the host loop.
     /// - [`TurnError::Busy`] if another thread is in a turn of this
-    ///   attachment. (A [`drain`](Driver::drain) on another thread is waited
-    ///   for instead.)
+    ///   attachment. (A [`drain`](Driver::drain) on another thread, or the last
+    ///   turn of the driver before this one, is waited for instead.)
     /// - [`TurnError::Forked`] in a child process.
     /// - [`TurnError::Io`] if the kernel refuses to wait.
     ///
@@ -116,8 +116,8 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// Stops driving. When this returns no further turn begins, and another
-    /// driver may be attached, on any thread and any kind of loop; registered
+    /// Stops driving. When this returns no further turn of this driver begins
+    /// (one that is in progress ends soon), and another driver may be attached, on any thread and any kind of loop; registered
     /// watches and timers wait for it, and the six calls go on working.
     ///
     /// Doing it again does nothing.

@@ -182,6 +182,18 @@ impl Handles {
         Some(watch.callback)
     }
 
+    /// Whether a watch wants something of a descriptor that is always ready:
+    /// the kernel does not wake the loop for it.
+    pub(crate) fn is_always_ready(&self, id: WatchId) -> bool {
+        self.watches.get(&id).is_some_and(|watch| {
+            watch.always_ready_for() != NOTHING
+                && self.descriptors.get(&watch.fd).is_some_and(|descriptor| {
+                    descriptor.generation == watch.generation
+                        && descriptor.kernel == Kernel::AlwaysReady
+                })
+        })
+    }
+
     /// Whether a descriptor that is always ready has something to report.
     pub(crate) fn always_ready_work(&self) -> bool {
         self.always_ready.iter().any(|&(fd, _)| {

@@ -131,8 +131,10 @@ impl EventImpl for Reactor {
         let mut state = self.lock();
         let report = state.check_running(&self.poller, false);
         let added = state.handles.add(&self.poller, fd, events, callback);
-        if added.is_ok() && state.handles.always_ready_work() {
-            state.kick(&self.poller);
+        if let Ok(watch) = added {
+            if state.handles.is_always_ready(watch) {
+                state.kick(&self.poller);
+            }
         }
         drop(state);
         emit(report);
@@ -157,7 +159,7 @@ impl EventImpl for Reactor {
         let mut state = self.lock();
         let report = state.check_running(&self.poller, false);
         let updated = state.handles.update(&self.poller, watch, known(events));
-        if updated.is_err() || state.handles.always_ready_work() {
+        if updated.is_err() || state.handles.is_always_ready(watch) {
             state.kick(&self.poller);
         }
         drop(state);

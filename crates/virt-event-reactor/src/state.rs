@@ -59,8 +59,8 @@ pub(crate) struct Turning {
     pub(crate) thread: usize,
     /// 1 for a turn that is not nested.
     pub(crate) depth: u32,
-    /// It drains, so that the attached driver waits for it.
-    pub(crate) draining: bool,
+    /// The driver in whose name, if in one's.
+    pub(crate) driver: Option<NonZeroU64>,
 }
 
 /// How long after a refused change of the kernel's set it is tried again, if

@@ -130,8 +130,9 @@ impl Reactor {
                     });
                     break;
                 }
-                // Its own user drains it on another thread, and is done soon.
-                (Some(turning), Caller::Attachment(_)) if turning.draining => {
+                // Somebody drains, or the driver before this one ends its last
+                // turn: a matter of moments, and nobody's mistake.
+                (Some(turning), Caller::Attachment(id)) if turning.driver != Some(id) => {
                     state = self.wait_for_turn(state, None);
                 }
                 (Some(_), _) => return Err(TurnError::Busy),
@@ -139,7 +140,10 @@ impl Reactor {
                     state.turning = Some(Turning {
                         thread,
                         depth: 1,
-                        draining: matches!(caller, Caller::Drain),
+                        driver: match caller {
+                            Caller::Attachment(id) => Some(id),
+                            Caller::Direct | Caller::Drain => None,
+                        },
                     });
                     break;
                 }
@@ -324,10 +328,11 @@ impl Reactor {
         (state, outcome.err())
     }
 
-    /// Emits a report without the lock.
+    /// Emits a report without the lock. A subscriber that panics has been
+    /// reported by the panic hook; it must not leave the turn half-done.
     fn tell<'a>(&'a self, state: MutexGuard<'a, State>, report: Report) -> MutexGuard<'a, State> {
         drop(state);
-        emit(Some(report));
+        let _ = catch_unwind(|| emit(Some(report)));
         self.lock()
     }
 }

@@ -1,0 +1,136 @@
+//! A loop in a process of its own, and what parent and child say to each other.
+//!
+//! A loop registers with libvirt for the life of its process, so each cell of
+//! the table has one. It stays alive over the rounds. The parent writes a
+//! number of operations on a line; the child does them and answers with a
+//! [`Sample`] on a line. The end of its input ends the child.
+
+use std::env;
+use std::io::{self, BufRead, BufReader, Write};
+use std::process::{Child as Process, ChildStdin, ChildStdout, Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::contender::Contender;
+use crate::sample::Sample;
+use crate::workload::Workload;
+
+/// A child that says nothing for so long hangs.
+const DEADLINE: Timespec = Timespec {
+    tv_sec: 60,
+    tv_nsec: 0,
+};
+
+/// What a child says once it is set up.
+const READY: &str = "ready";
+
+/// Descriptors that a loop may have of its own, the standard ones included.
+const RESERVE: u64 = 64;
+
+/// The parent's view of a child.
+#[derive(Debug)]
+pub(crate) struct Child {
+    name: String,
+    process: Process,
+    /// Closed before the process is waited for; that is what ends it.
+    orders: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Child {
+    /// Starts a child and waits until `workload` is set up on `contender`.
+    pub(crate) fn start(contender: Contender, workload: Workload) -> Result<Self> {
+        let program = env::current_exe().context("this program cannot find itself")?;
+        let mut process = Command::new(program)
+            .args(["--serve", "--loop", contender.name(), "--workload"])
+            .arg(workload.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("a child process cannot be started")?;
+        let orders = process.stdin.take();
+        let answers = BufReader::new(process.stdout.take().expect("it was asked for"));
+        let mut child = Self {
+            name: format!("{workload} on {contender}"),
+            process,
+            orders,
+            answers,
+        };
+        let greeting = child.answer()?;
+        ensure!(greeting == READY, "{}: it said {greeting:?}", child.name);
+        Ok(child)
+    }
+
+    /// Lets the child do `operations` of them.
+    pub(crate) fn round(&mut self, operations: u64) -> Result<Sample> {
+        let orders = self.orders.as_mut().expect("open until the drop");
+        writeln!(orders, "{operations}").with_context(|| format!("{}: it is gone", self.name))?;
+        let answer = self.answer()?;
+        answer
+            .parse()
+            .with_context(|| format!("{}: it said {answer:?}", self.name))
+    }
+
+    /// One line, without its end.
+    fn answer(&mut self) -> Result<String> {
+        // One line answers one order, hence nothing is left in the buffer that
+        // the poll would not see.
+        let mut fds = [PollFd::new(self.answers.get_ref(), PollFlags::IN)];
+        if poll(&mut fds, Some(&DEADLINE))? == 0 {
+            bail!("{}: no answer within {} s", self.name, DEADLINE.tv_sec);
+        }
+        let mut line = String::new();
+        self.answers.read_line(&mut line)?;
+        if line.is_empty() {
+            let status = self.process.wait()?;
+            bail!("{}: the child ended early ({status})", self.name);
+        }
+        Ok(line.trim_end().to_owned())
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.orders.take();
+        // It waits for orders, or hangs; either way it has nothing to save.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The child's side: sets the workload up, and heeds orders until they end.
+pub(crate) fn serve(contender: Contender, workload: Workload) -> Result<()> {
+    allow_descriptors(u64::from(workload.descriptors()) + RESERVE)?;
+    let mut rounds = contender.prepare(workload)?;
+    let mut answers = io::stdout().lock();
+    writeln!(answers, "{READY}")?;
+    for order in io::stdin().lock().lines() {
+        let operations = order?.parse().context("an order is a number")?;
+        let sample = rounds.round(operations)?;
+        writeln!(answers, "{sample}")?;
+    }
+    Ok(())
+}
+
+/// Raises this process's limit on descriptors to `needed`, where it is lower.
+fn allow_descriptors(needed: u64) -> Result<()> {
+    let limit = getrlimit(Resource::Nofile);
+    let enough = |limit: Option<u64>| limit.is_none_or(|limit| limit >= needed);
+    if enough(limit.current) {
+        return Ok(());
+    }
+    let maximum = if enough(limit.maximum) {
+        limit.maximum
+    } else {
+        Some(needed)
+    };
+    let raised = Rlimit {
+        current: Some(needed),
+        maximum,
+    };
+    setrlimit(Resource::Nofile, raised).with_context(|| {
+        format!("this workload needs {needed} descriptors; raise the hard limit (ulimit -Hn)")
+    })
+}

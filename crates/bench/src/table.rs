@@ -1,0 +1,221 @@
+//! The report as text: the table of rows, then the list of bounds.
+
+use std::fmt;
+
+use crate::bound::{Finding, Verdict};
+use crate::machine::Machine;
+use crate::report::Report;
+use crate::row::Row;
+use crate::statistics::INCONCLUSIVE_ABOVE;
+
+const HEAD: [&str; 8] = [
+    "workload",
+    "loop",
+    "ns CPU/op",
+    "ns wall/op",
+    "spread",
+    "÷ floor",
+    "÷ libvirt",
+    "",
+];
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.machine)?;
+        writeln!(f, "{}; {} interleaved rounds\n", self.date, self.rounds)?;
+        write_rows(f, &self.rows)?;
+        writeln!(
+            f,
+            "\nMedians of the rounds. Spread: interquartile range ÷ median, of the CPU time; \
+             above {:.0} % a row is inconclusive.\nRatios: CPU time ÷ that of the floor, and of \
+             libvirt's default loop.",
+            INCONCLUSIVE_ABOVE * 100.0
+        )?;
+        if !self.bounds.is_empty() {
+            writeln!(f, "\nBounds")?;
+        }
+        self.bounds
+            .iter()
+            .try_for_each(|finding| writeln!(f, "  {finding}"))
+    }
+}
+
+impl fmt::Display for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            cpu,
+            cpus,
+            system,
+            kernel,
+            libvirt,
+            load_average,
+        } = self;
+        write!(
+            f,
+            "{cpu}, {cpus} CPUs; {system}, Linux {kernel}; libvirt {libvirt}; load {load_average}"
+        )
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:<64} {:>8}  (at most {})  {}",
+            self.bound,
+            ratio(self.ratio),
+            self.limit,
+            self.verdict
+        )
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Met => "met",
+            Self::NotMet => "NOT MET",
+            Self::Inconclusive => "inconclusive",
+        })
+    }
+}
+
+fn write_rows(f: &mut fmt::Formatter<'_>, rows: &[Row]) -> fmt::Result {
+    let lines: Vec<_> = [HEAD.map(str::to_owned)]
+        .into_iter()
+        .chain(rows.iter().map(line))
+        .collect();
+    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max();
+    let widths: [usize; HEAD.len()] = std::array::from_fn(|column| width(column).unwrap_or(0));
+    for (index, line) in lines.iter().enumerate() {
+        // A gap before each workload.
+        if index > 0 && line[0] != lines[index - 1][0] {
+            writeln!(f)?;
+        }
+        write!(
+            f,
+            "{:<w0$}  {:<w1$}",
+            line[0],
+            line[1],
+            w0 = widths[0],
+            w1 = widths[1]
+        )?;
+        for column in 2..HEAD.len() - 1 {
+            write!(f, "  {:>width$}", line[column], width = widths[column])?;
+        }
+        writeln!(f, "  {}", line[HEAD.len() - 1])?;
+    }
+    Ok(())
+}
+
+fn line(row: &Row) -> [String; HEAD.len()] {
+    let optional = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), ratio);
+    [
+        row.workload.clone(),
+        row.r#loop.to_owned(),
+        nanoseconds(row.ns_cpu),
+        nanoseconds(row.ns_wall),
+        format!("{:.1} %", row.spread * 100.0),
+        optional(row.to_floor),
+        optional(row.to_libvirt_default),
+        if row.inconclusive { "inconclusive" } else { "" }.to_owned(),
+    ]
+}
+
+/// Whole nanoseconds, with a comma before each group of three digits.
+fn nanoseconds(value: f64) -> String {
+    let digits = format!("{value:.0}");
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// Three significant digits from 0.01 to 1,000, and at least as many outside.
+fn ratio(value: f64) -> String {
+    let decimals = match value {
+        v if v >= 100.0 => 0,
+        v if v >= 10.0 => 1,
+        v if v >= 0.1 => 2,
+        v if v >= 0.01 => 3,
+        _ => 5,
+    };
+    format!("{value:.decimals$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nanoseconds_are_grouped() {
+        for (value, text) in [
+            (0.4, "0"),
+            (58.0, "58"),
+            (999.6, "1,000"),
+            (16_900.0, "16,900"),
+            (1_970_000.0, "1,970,000"),
+        ] {
+            assert_eq!(nanoseconds(value), text);
+        }
+    }
+
+    #[test]
+    fn ratios_keep_their_digits() {
+        for (value, text) in [
+            (1234.5, "1234"),
+            (12.34, "12.3"),
+            (1.234, "1.23"),
+            (0.5678, "0.57"),
+            (0.05678, "0.057"),
+            (0.000_912, "0.00091"),
+        ] {
+            assert_eq!(ratio(value), text);
+        }
+    }
+
+    #[test]
+    fn the_report_shows_rows_and_bounds() {
+        let row = |r#loop, inconclusive| Row {
+            workload: "ping-pong/0".to_owned(),
+            r#loop,
+            ns_wall: 1_700.0,
+            ns_cpu: 1_650.0,
+            spread: 0.021,
+            inconclusive,
+            to_floor: Some(1.0),
+            to_libvirt_default: None,
+        };
+        let report = Report {
+            machine: Machine {
+                cpu: "A processor".to_owned(),
+                cpus: 2,
+                system: "A system".to_owned(),
+                kernel: "6.1".to_owned(),
+                libvirt: "9.0.0".to_owned(),
+                load_average: "0.00".to_owned(),
+            },
+            date: "2026-01-01T00:00:00Z".to_owned(),
+            rounds: 9,
+            rows: vec![row("floor", false), row("builtin", true)],
+            bounds: vec![Finding {
+                bound: "something",
+                limit: 1.3,
+                ratio: 1.0,
+                verdict: Verdict::Inconclusive,
+            }],
+        };
+        let text = report.to_string();
+        for part in [
+            "ping-pong/0  floor        1,650       1,700   2.1 %     1.00          –",
+            "–  inconclusive",
+            "(at most 1.3)  inconclusive",
+        ] {
+            assert!(text.contains(part), "{part:?} in\n{text}");
+        }
+    }
+}

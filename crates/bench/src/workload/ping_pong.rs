@@ -1,0 +1,116 @@
+//! Self-kick ping-pong: a callback reads an eventfd and kicks it again.
+
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::Result;
+use rustix::event::epoll;
+
+use super::Rounds;
+use crate::event_fd::EventFd;
+use crate::host::{Host, Stop};
+use crate::libvirt::{self, Handler, READABLE, Silent};
+use crate::sample::{Sample, Stopwatch};
+
+/// One epoll instance: `epoll_wait`, `read`, `write` per event.
+pub(super) struct Floor {
+    epoll: OwnedFd,
+    ball: EventFd,
+    /// In the epoll set; held so that they stay there.
+    _idle: Vec<EventFd>,
+}
+
+impl Floor {
+    pub(super) fn new(idle: u32) -> Result<Self> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let idle = EventFd::idle(idle)?;
+        let ball = EventFd::new()?;
+        for fd in idle.iter().chain([&ball]) {
+            epoll::add(
+                &epoll,
+                fd,
+                epoll::EventData::new_u64(0),
+                epoll::EventFlags::IN,
+            )?;
+        }
+        Ok(Self {
+            epoll,
+            ball,
+            _idle: idle,
+        })
+    }
+}
+
+impl Rounds for Floor {
+    fn round(&mut self, operations: u64) -> Result<Sample> {
+        let mut events = Vec::with_capacity(64);
+        let mut left = operations;
+        self.ball.add(1);
+        let stopwatch = Stopwatch::start();
+        while left > 0 {
+            events.clear();
+            let buffer = rustix::buffer::spare_capacity(&mut events);
+            epoll::wait(&self.epoll, buffer, None)?;
+            for _ in &events {
+                self.ball.take();
+                left -= 1;
+                if left > 0 {
+                    self.ball.add(1);
+                }
+            }
+        }
+        Ok(stopwatch.stop())
+    }
+}
+
+/// The same through a callback of libvirt's.
+pub(super) struct OnLibvirt {
+    host: Box<dyn Host>,
+    player: &'static Player,
+}
+
+struct Player {
+    ball: EventFd,
+    /// Events that this round still has to see. Touched by the loop's thread
+    /// only.
+    left: AtomicU64,
+    stop: Stop,
+}
+
+impl OnLibvirt {
+    pub(super) fn new(host: Box<dyn Host>, idle: u32) -> Result<Self> {
+        for fd in EventFd::idle(idle)?.leak() {
+            libvirt::add_handle(fd, READABLE, &Silent)?;
+        }
+        let player = Box::leak(Box::new(Player {
+            ball: EventFd::new()?,
+            left: AtomicU64::new(0),
+            stop: host.stop(),
+        }));
+        libvirt::add_handle(&player.ball, READABLE, player)?;
+        Ok(Self { host, player })
+    }
+}
+
+impl Rounds for OnLibvirt {
+    fn round(&mut self, operations: u64) -> Result<Sample> {
+        self.player.left.store(operations, Ordering::Relaxed);
+        self.player.ball.add(1);
+        let stopwatch = Stopwatch::start();
+        self.host.run()?;
+        Ok(stopwatch.stop())
+    }
+}
+
+impl Handler for Player {
+    fn ready(&'static self) {
+        self.ball.take();
+        let left = self.left.load(Ordering::Relaxed) - 1;
+        self.left.store(left, Ordering::Relaxed);
+        if left > 0 {
+            self.ball.add(1);
+        } else {
+            (self.stop)();
+        }
+    }
+}
