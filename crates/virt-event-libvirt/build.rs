@@ -28,16 +28,17 @@ fn main() {
 }
 
 fn explanation(error: &pkg_config::Error) -> String {
+    // The advice comes last, where it is read.
     format!(
-        "virt-event-libvirt needs the libvirt library, version {OLDEST} or newer, \
+        "pkg-config said:\n{error}\n\
+         \n\
+         virt-event-libvirt needs the libvirt library, version {OLDEST} or newer, \
          with its development files, and pkg-config to find it.\n\
          \n\
          Debian, Ubuntu:  sudo apt-get install libvirt-dev pkg-config\n\
          Fedora:          sudo dnf install libvirt-devel pkgconf-pkg-config\n\
          \n\
          If libvirt is installed in a place of its own, set PKG_CONFIG_PATH to the \
-         directory of its libvirt.pc.\n\
-         \n\
-         pkg-config said:\n{error}"
+         directory of its libvirt.pc."
     )
 }

@@ -1,1 +1,8 @@
 //! Suites that need several crates, or a process of their own.
+
+pub mod conformance_page;
+pub mod contract_page;
+pub mod exam;
+pub mod expected;
+pub mod implementations;
+pub mod process_cases;

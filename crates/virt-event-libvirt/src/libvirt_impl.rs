@@ -17,8 +17,8 @@ use virt_event::{
 
 use crate::last_error::{initialize, last_error};
 use crate::probe::{self, Registered};
+use crate::sys;
 use crate::trampolines::{entry, while_deciding};
-use crate::{InstallError, sys};
 
 /// Whatever event loop is registered with libvirt, through libvirt's public C
 /// functions.
@@ -44,20 +44,21 @@ use crate::{InstallError, sys};
 pub struct LibvirtImpl(());
 
 impl LibvirtImpl {
-    /// Access to the registered loop, or `None` if libvirt has none.
+    /// Access to the registered loop, or `None` if libvirt has none, or has
+    /// only a part of one because two were registered at once.
     ///
     /// A loop stays registered as long as the process lives.
     pub fn registered() -> Option<Self> {
-        let found = virt_event::register_foreign_with(|| {
-            while_deciding(|| {
-                initialize()?;
-                Ok(probe::registered() == Registered::Foreign)
-            })
-        });
-        match found {
-            Ok(true) | Err(InstallError::AlreadyInstalled) => Some(Self(())),
-            Ok(false) | Err(_) => None,
-        }
+        initialize().ok()?;
+        let decided: Result<_, virt_event::Error> =
+            virt_event::register_foreign_with(|| Ok(while_deciding(probe::registered)));
+        let is_registered = match decided {
+            // Ours, with nothing installed, refuse everything.
+            Ok(registered) => registered == Registered::Foreign,
+            // Installed; but perhaps in another way than with `install`.
+            Err(_) => probe::registered() != Registered::Nobody,
+        };
+        is_registered.then_some(Self(()))
     }
 
     pub(crate) fn over_a_registered_loop() -> Self {

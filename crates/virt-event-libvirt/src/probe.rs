@@ -23,8 +23,8 @@ static MARK: AtomicU8 = AtomicU8::new(0);
 /// What probing updates and removals carry as the id. No loop gives it out.
 const PROBE_ID: c_int = c_int::MIN;
 
-/// Which of the trampolines a probe has reached, as bits of [`Function`].
-/// Cleared and read by whoever holds the lock of `virt_event::install_with`.
+/// Which of the trampolines a probe has reached, as bits of [`Function`]. Any
+/// thread sets them; only [`reached`] clears them, while nothing is installed.
 static SEEN: AtomicU8 = AtomicU8::new(0);
 
 /// One of the six.
@@ -65,9 +65,10 @@ pub(crate) enum Registered {
 }
 
 /// Looks for a loop by adding a timer that never fires. Only for the holder of
-/// the lock of `virt_event::install_with`.
+/// the lock of `virt_event::install_with`, or when something is installed.
+///
+/// What was ours stays ours: libvirt does not replace a function.
 pub(crate) fn registered() -> Registered {
-    SEEN.store(0, Ordering::Relaxed);
     let taken = add_timeout();
     if has_seen(Function::AddTimeout) {
         Registered::Ours

@@ -7,6 +7,7 @@
 
 #![allow(unsafe_code, reason = "the functions have libvirt's types")]
 
+use std::any::Any;
 use std::cell::Cell;
 use std::ffi::{c_int, c_void};
 use std::mem;
@@ -156,13 +157,22 @@ pub(crate) fn entry<R>(fallback: R, entered: impl FnOnce() -> R) -> R {
     match catch_unwind(AssertUnwindSafe(entered)) {
         Ok(answer) => answer,
         Err(payload) => {
-            // The payload may be anything, also something whose drop panics.
-            if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-                mem::forget(again);
-            }
+            discard(payload);
             fallback
         }
     }
+}
+
+/// Drops what a panic carries, which may be anything, also something whose
+/// drop panics; and what that carries. Beyond that it is leaked.
+fn discard(mut payload: Box<dyn Any + Send>) {
+    for _ in 0..2 {
+        match catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            Ok(()) => return,
+            Err(again) => payload = again,
+        }
+    }
+    mem::forget(payload);
 }
 
 thread_local! {

@@ -72,7 +72,8 @@ impl EventLoop {
     ///
     /// # Panics
     ///
-    /// When a callback panics, or its drop. The loop can be run again.
+    /// When a callback panics, or its drop; everything else has been served
+    /// then, and the loop can be run again.
     #[doc(alias = "virEventRunDefaultImpl")]
     pub fn run_once(&self, timeout: Option<Duration>) -> Result<(), TurnError> {
         self.attachment.turn(timeout).map(drop)
@@ -86,7 +87,8 @@ impl EventLoop {
     ///
     /// # Panics
     ///
-    /// When a callback panics, or its drop. The loop can be run again.
+    /// When a callback panics, or its drop; everything else has been served
+    /// then, and the loop can be run again.
     pub fn run(&self) -> Result<(), TurnError> {
         while !self.stopped.swap(false, Ordering::SeqCst) {
             self.run_once(None)?;

@@ -67,10 +67,10 @@ impl Attachment {
     ///
     /// # Panics
     ///
-    /// When a callback panics, or its drop. The state is consistent then, and
-    /// the next turn goes on with the rest. An edge-triggered host that
-    /// catches the panic **must** take another turn at once, as after
-    /// [`pending`](Turn::pending).
+    /// When a callback panics, or its drop: the first such panic goes on after
+    /// the iteration is done, with everything else served. An edge-triggered
+    /// host that catches the panic **must** take another turn at once, as
+    /// after [`pending`](Turn::pending).
     pub fn turn(&self, timeout: Option<Duration>) -> Result<Turn, TurnError> {
         let budget = NonZeroU32::new(self.0.budget.load(Ordering::Relaxed));
         self.0.reactor.turn_as(

@@ -129,9 +129,8 @@ impl State {
     /// Ends an iteration: leaves the reactor readable if, and as soon as,
     /// there is something to do. `kick_seen`: the fetch found it kicked.
     pub(crate) fn settle(&mut self, poller: &Poller, now: Moment, kick_seen: bool) {
-        if self.graveyard.is_empty() {
-            self.oldest_free = None;
-        }
+        // What an iteration leaves there was removed while it freed the rest.
+        self.oldest_free = (!self.graveyard.is_empty()).then_some(now);
         if !self.graveyard.is_empty() || self.handles.always_ready_work() {
             self.kick(poller);
         } else if self.kicked || kick_seen {

@@ -57,8 +57,8 @@ impl Reactor {
     ///
     /// # Panics
     ///
-    /// When a callback panics, or its drop. The state is consistent then, and
-    /// the next turn goes on with the rest.
+    /// When a callback panics, or its drop: the first such panic goes on after
+    /// the iteration is done, with everything else served.
     pub fn turn(&self, timeout: Option<Duration>) -> Result<Turn, TurnError> {
         self.turn_as(Caller::Direct, timeout, NonZeroU32::MIN)
     }
@@ -201,8 +201,7 @@ impl Reactor {
     }
 
     /// One iteration over what was fetched: every ready watch once, every due
-    /// timer once, then the frees. A panic ends it early; what it leaves
-    /// undone is still ready, due, or in the graveyard.
+    /// timer once, then the frees.
     fn iterate<'a>(
         &'a self,
         mut state: MutexGuard<'a, State>,
@@ -226,29 +225,32 @@ impl Reactor {
             state = self.tell(state, Report::Duplicate { fd });
         }
 
-        let mut panic = None;
+        // A callback that always panics must not starve the others: the first
+        // panic goes on when the iteration is done. The panic hook has reported
+        // all of them.
+        let mut first_panic = None;
+        let mut note = |panic: Option<Panic>| match panic {
+            // What a payload does when it is dropped is anybody's guess.
+            Some(panic) if first_panic.is_some() => std::mem::forget(panic),
+            Some(panic) => first_panic = Some(panic),
+            None => {}
+        };
+        let mut panic;
         while let Some(ready) = state.batch.pop_front() {
             (state, panic) = self.call_handle(state, ready, &mut now);
-            if panic.is_some() {
-                break;
-            }
+            note(panic);
         }
-        while panic.is_none() {
-            let Some((timer, callback)) = state.timers.take_due(moment, now) else {
-                break;
-            };
+        while let Some((timer, callback)) = state.timers.take_due(moment, now) {
             (state, panic) = self.call_timeout(state, timer, callback, &mut now);
+            note(panic);
         }
         // Frees that frees bring about wait for the next iteration.
         for _ in 0..state.graveyard.len() {
-            if panic.is_some() {
-                break;
-            }
             (state, panic) = self.free_one(state);
+            note(panic);
         }
-        state.batch.clear();
         state.settle(&self.poller, now, kick_seen);
-        (state, panic)
+        (state, first_panic)
     }
 
     /// Calls a ready watch, if it is still owed the call.

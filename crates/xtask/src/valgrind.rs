@@ -35,7 +35,20 @@ const TARGETS: &[Target] = &[
         name: "lifecycle",
         arguments: &[],
     },
-    // The same program in every way that it can end.
+    // The loop in every way that it can be driven.
+    Target {
+        package: "virt-event-tests",
+        kind: Kind::Test,
+        name: "builtin_on_libvirt",
+        arguments: &["--test-threads=1"],
+    },
+    Target {
+        package: "virt-event-tests",
+        kind: Kind::Test,
+        name: "default_impl",
+        arguments: &["--test-threads=1"],
+    },
+    // The program above in every way that it can end.
     Target {
         package: "virt-event-examples",
         kind: Kind::Test,

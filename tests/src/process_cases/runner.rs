@@ -1,0 +1,191 @@
+//! One child process for each case, and one for each mutant.
+
+use std::env;
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::{self, Command, Stdio};
+use std::time::Duration;
+
+use libtest_mimic::{Failed, Trial};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::io::Errno;
+use rustix::process::{
+    Pid, PidfdFlags, Resource, Rlimit, Signal, getppid, kill_process_group, pidfd_open,
+    set_parent_process_death_signal, setrlimit,
+};
+
+use super::{Mutant, ProcessCase, Real, case, cases};
+
+/// Names what a child is to do: `PARENT right|broken CASE`.
+const TASK: &str = "VIRT_EVENT_PROCESS_CASE";
+
+/// What a child prints last, before it exits with 0.
+const PASSED: &str = "process case: passed";
+
+/// The status of a child whose case has failed.
+const FAILED: i32 = 101;
+
+/// The status of a child that did not get to its case.
+const NOT_RUN: i32 = 2;
+
+/// A case takes milliseconds; a busy machine may multiply that.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A mutant may hang as its way to fail.
+const MUTANT_DEADLINE: Duration = Duration::from_secs(15);
+
+/// How a case went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The installer keeps the clause.
+    Pass,
+    /// It does not; what the child wrote, and how it ended.
+    Fail(String),
+    /// The deadline came first.
+    Hang,
+    /// It could not be put to it, which proves nothing; the reason.
+    NotRun(String),
+}
+
+/// Takes one case and exits, if this process was started to do that; returns
+/// otherwise. First of all in `main`.
+pub fn child_main() {
+    let Ok(task) = env::var(TASK) else { return };
+    let mut words = task.split(' ');
+    let parent = words.next().and_then(|word| word.parse::<i32>().ok());
+    let broken = words.next() == Some("broken");
+    let Some(case) = words.next().and_then(case) else {
+        eprintln!("cannot carry out {TASK}={task}");
+        process::exit(NOT_RUN);
+    };
+    isolate(parent);
+    let run = || match case.mutant {
+        Mutant::Broken { installer, .. } if broken => (case.run)(installer),
+        _ => (case.run)(&Real),
+    };
+    if catch_unwind(AssertUnwindSafe(run)).is_err() {
+        process::exit(FAILED);
+    }
+    println!("{PASSED}");
+    process::exit(0);
+}
+
+/// The tests: each case, and for each case that its mutant fails it.
+pub fn trials() -> Vec<Trial> {
+    cases()
+        .flat_map(|case| [right(case), mutant(case)])
+        .flatten()
+        .collect()
+}
+
+fn right(case: &'static ProcessCase) -> Option<Trial> {
+    Some(Trial::test(case.name, || match run_case(case) {
+        Outcome::Pass => Ok(()),
+        Outcome::Fail(said) | Outcome::NotRun(said) => Err(Failed::from(said)),
+        Outcome::Hang => Err(Failed::from(format!("it was not over after {DEADLINE:?}"))),
+    }))
+}
+
+fn mutant(case: &'static ProcessCase) -> Option<Trial> {
+    let Mutant::Broken { fault, .. } = case.mutant else {
+        return None;
+    };
+    let name = format!("mutant_of::{}", case.name);
+    Some(Trial::test(name, move || match run_mutant(case) {
+        Some(Outcome::Fail(_) | Outcome::Hang) => Ok(()),
+        _ => Err(Failed::from(format!(
+            "not caught: an installer that {fault}"
+        ))),
+    }))
+}
+
+/// Puts the real installer through a case, in a child process.
+pub fn run_case(case: &ProcessCase) -> Outcome {
+    run(case, false, DEADLINE)
+}
+
+/// Puts the mutant of a case through it; `None` if there is none.
+pub fn run_mutant(case: &ProcessCase) -> Option<Outcome> {
+    match case.mutant {
+        Mutant::Broken { .. } => Some(run(case, true, MUTANT_DEADLINE)),
+        Mutant::Impossible(_) => None,
+    }
+}
+
+fn run(case: &ProcessCase, broken: bool, deadline: Duration) -> Outcome {
+    let kind = if broken { "broken" } else { "right" };
+    let task = format!("{} {kind} {}", process::id(), case.name);
+    match run_child(&task, deadline) {
+        Ok(outcome) => outcome,
+        Err(error) => Outcome::NotRun(format!("the child process could not be run: {error}")),
+    }
+}
+
+fn run_child(task: &str, deadline: Duration) -> std::io::Result<Outcome> {
+    use std::os::unix::process::CommandExt;
+
+    // A file instead of a pipe: nothing needs to read while the child runs.
+    let mut said = File::from(memfd_create("output", MemfdFlags::CLOEXEC)?);
+    let mut child = Command::new(env::current_exe()?)
+        .env(TASK, task)
+        // Finding the lines of every mutant's panic takes longer than the rest.
+        .env("RUST_BACKTRACE", "0")
+        .stdin(Stdio::null())
+        .stdout(said.try_clone()?)
+        .stderr(said.try_clone()?)
+        .process_group(0)
+        .spawn()?;
+    let in_time = ends_within(Pid::from_child(&child), deadline);
+    // The child is not reaped yet, so its number names no other group. An
+    // error means that the group is gone.
+    let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
+    let status = child.wait()?;
+    if !in_time? {
+        return Ok(Outcome::Hang);
+    }
+    let mut text = String::new();
+    said.rewind()?;
+    said.read_to_string(&mut text)?;
+    if status.success() && text.lines().last() == Some(PASSED) {
+        return Ok(Outcome::Pass);
+    }
+    let said = format!("{}\n{status}", text.trim_end());
+    // Other ends than a failed check or a signal are not the case's doing.
+    match status.code() {
+        None | Some(FAILED) => Ok(Outcome::Fail(said)),
+        Some(_) => Ok(Outcome::NotRun(said)),
+    }
+}
+
+fn ends_within(child: Pid, deadline: Duration) -> std::io::Result<bool> {
+    let began = std::time::Instant::now();
+    let child = pidfd_open(child, PidfdFlags::empty())?;
+    loop {
+        let left = deadline.saturating_sub(began.elapsed());
+        let left = Timespec {
+            tv_sec: left.as_secs() as i64,
+            tv_nsec: left.subsec_nanos().into(),
+        };
+        match poll(&mut [PollFd::new(&child, PollFlags::IN)], Some(&left)) {
+            Ok(ready) => return Ok(ready > 0),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// The child dies with its parent and leaves no core file.
+fn isolate(parent: Option<i32>) {
+    set_parent_process_death_signal(Some(Signal::KILL)).expect("PR_SET_PDEATHSIG");
+    if getppid().map(|pid| pid.as_raw_nonzero().get()) != parent {
+        // The parent died before that.
+        process::exit(NOT_RUN);
+    }
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    setrlimit(Resource::Core, none).expect("RLIMIT_CORE");
+}
