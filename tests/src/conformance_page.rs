@@ -155,6 +155,10 @@ its own, with a deadline.
 What is not a pass has its reason below the table; a result that is not listed
 there is a test failure.
 
+R1, R2, R4 and the C boundary (F) are about libvirt and this process, not about
+an implementation: their cases are in `tests/src/process_cases`, and the contract
+names them.
+
 ";
 
 const MUTANTS: &str = "

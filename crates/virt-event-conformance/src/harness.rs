@@ -10,11 +10,8 @@ use crate::{Implementation, Limits, Mutant, Outcome, child_main, run_case, run_m
 /// Generates the `main` of a test target (`harness = false`) that puts an
 /// implementation through every case, one test and one child process each.
 ///
-/// ```ignore
-/// virt_event_conformance::conformance_main!("my loop", make_subject);
-/// ```
-///
-/// The second argument is a [`Factory`](crate::Factory). Filters, `--list` and
+/// The arguments are a name and a [`Factory`](crate::Factory); the
+/// [crate's documentation](crate#how-to-take-it) has an example. Filters, `--list` and
 /// the other options of the usual harness work, and so does nextest. A case
 /// that needs a capability which the subject does not claim is reported as
 /// ignored, with the reason.

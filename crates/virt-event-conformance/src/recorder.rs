@@ -409,3 +409,6 @@ pub(crate) fn inside_call<R>(call: impl FnOnce() -> R) -> R {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

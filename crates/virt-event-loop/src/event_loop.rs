@@ -1,6 +1,6 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use virt_event_reactor::{AttachError, Attachment, Driver, NotDrained, Reactor, TurnError};
@@ -19,6 +19,8 @@ use crate::InstallError;
 pub struct EventLoop {
     attachment: Attachment,
     stopped: Arc<AtomicBool>,
+    /// How many runs are under way, one inside a callback of the other.
+    runs: AtomicU32,
 }
 
 impl EventLoop {
@@ -53,6 +55,7 @@ impl EventLoop {
         Ok(Self {
             attachment,
             stopped: Arc::new(AtomicBool::new(false)),
+            runs: AtomicU32::new(0),
         })
     }
 
@@ -80,6 +83,7 @@ impl EventLoop {
     }
 
     /// Runs until [`LoopHandle::stop`]; a stop that came before counts, once.
+    /// A run inside a callback ends with the one outside, by the same stop.
     ///
     /// # Errors
     ///
@@ -90,9 +94,11 @@ impl EventLoop {
     /// When a callback panics, or its drop; everything else has been served
     /// then, and the loop can be run again.
     pub fn run(&self) -> Result<(), TurnError> {
-        while !self.stopped.swap(false, Ordering::SeqCst) {
+        let run = Run::begin(self);
+        while !self.stopped.load(Ordering::SeqCst) {
             self.run_once(None)?;
         }
+        run.end_by_stop();
         Ok(())
     }
 
@@ -125,11 +131,35 @@ impl EventLoop {
     }
 }
 
+/// A run under way; counted as ended when it is dropped, also by a panic.
+struct Run<'a>(&'a EventLoop);
+
+impl<'a> Run<'a> {
+    fn begin(event_loop: &'a EventLoop) -> Self {
+        event_loop.runs.fetch_add(1, Ordering::SeqCst);
+        Self(event_loop)
+    }
+
+    /// The outermost run takes the stop, after all inside it have seen it.
+    fn end_by_stop(self) {
+        if self.0.runs.load(Ordering::SeqCst) == 1 {
+            self.0.stopped.store(false, Ordering::SeqCst);
+        }
+    }
+}
+
+impl Drop for Run<'_> {
+    fn drop(&mut self) {
+        self.0.runs.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 /// Stops or wakes an [`EventLoop`] from any thread, also before it runs and
 /// after it is gone.
 ///
-/// Both take no lock, and write to one descriptor: they may be called from a
-/// signal handler.
+/// Both take no lock, allocate nothing, and write to one descriptor: on Linux
+/// they may be called from a signal handler. (Cloning or dropping a handle may
+/// not.)
 #[derive(Clone, Debug)]
 pub struct LoopHandle {
     driver: Driver,

@@ -55,17 +55,32 @@ impl LoopThread {
 
     /// Stops the loop, waits for the thread to end, and gives the loop back,
     /// for instance to [drain](EventLoop::drain) it here. A callback that is
-    /// running completes first. Not to be called on the loop's own thread.
+    /// running completes first.
     ///
     /// # Errors
     ///
     /// - The [`TurnError`] that ended the loop earlier, if one did. The loop
     ///   is dropped then.
+    ///
+    /// # Panics
+    ///
+    /// On the loop's own thread, which cannot wait for itself; the loop is
+    /// stopped all the same.
     pub fn stop(mut self) -> Result<EventLoop, TurnError> {
+        assert!(
+            !self.is_own_thread(),
+            "a LoopThread cannot be stopped and waited for on its own thread"
+        );
         let Some((event_loop, result)) = self.join() else {
             unreachable!("only this method and drop join, and both take the guard")
         };
         result.map(|()| event_loop)
+    }
+
+    fn is_own_thread(&self) -> bool {
+        self.thread
+            .as_ref()
+            .is_some_and(|thread| thread.thread().id() == thread::current().id())
     }
 
     fn join(&mut self) -> Option<(EventLoop, Result<(), TurnError>)> {
@@ -82,11 +97,7 @@ impl Drop for LoopThread {
     fn drop(&mut self) {
         // A guard that was moved into a callback is dropped on the thread that
         // it would join; that thread then ends by itself.
-        let own = self
-            .thread
-            .as_ref()
-            .is_some_and(|thread| thread.thread().id() == thread::current().id());
-        if own {
+        if self.is_own_thread() {
             self.handle.stop();
         } else {
             self.join();

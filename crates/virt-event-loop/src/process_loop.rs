@@ -21,7 +21,9 @@ pub fn register_default_impl() -> Result<(), InstallError> {
 }
 
 /// Runs one iteration of the loop of [`register_default_impl`], sleeping
-/// without limit until there is something to do.
+/// without limit until there is something to do;
+/// [`Reactor::installed`](crate::Reactor::installed) has the `wake` that ends
+/// the sleep from another thread.
 ///
 /// # Errors
 ///

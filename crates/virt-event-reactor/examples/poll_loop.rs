@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use virt_event::{EventImpl, Period, TimeoutCallback};
 use virt_event_reactor::{AttachError, Attachment, Driver, Reactor, TurnError};
 
@@ -26,7 +27,10 @@ impl PollLoop {
     /// Runs until the driver is detached.
     fn run(&self) -> Result<(), Box<dyn std::error::Error>> {
         loop {
-            poll(&mut [PollFd::new(&self.libvirt, PollFlags::IN)], None)?;
+            match poll(&mut [PollFd::new(&self.libvirt, PollFlags::IN)], None) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
             match self.libvirt.turn(Some(std::time::Duration::ZERO)) {
                 Ok(_) => {}
                 Err(TurnError::Detached) => return Ok(()),

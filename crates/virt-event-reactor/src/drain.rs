@@ -16,7 +16,11 @@ impl Reactor {
     ///
     /// Works with and without a driver, also after its host loop has ended.
     /// While another thread is in a turn, that one does the work and this one
-    /// waits. `limit` is measured on `CLOCK_MONOTONIC`.
+    /// waits. `limit` is measured on `CLOCK_MONOTONIC`; a limit of zero takes
+    /// no turn, and so asks whether anything is left.
+    ///
+    /// Inside a callback it cannot succeed before that callback returns, and
+    /// uses up all of `limit`.
     ///
     /// # Errors
     ///
@@ -28,16 +32,12 @@ impl Reactor {
     /// When a callback panics, or its drop.
     pub fn drain(&self, limit: Duration) -> Result<(), NotDrained> {
         if self.is_forked() {
-            return Err(NotDrained {
-                left: Vec::new(),
-                pending_frees: 0,
-                cause: Some(TurnError::Forked),
-            });
+            return Err(NotDrained::forked());
         }
         let deadline = sys::after(sys::now(), limit);
         let mut cause = None;
         loop {
-            let state = self.lock();
+            let mut state = self.lock();
             if state.is_idle() {
                 return Ok(());
             }
@@ -54,14 +54,32 @@ impl Reactor {
                     drop(self.wait_for_turn(state, Some(left)));
                 }
                 _ => {
+                    state.drainers += 1;
                     drop(state);
-                    match self.turn_as(Caller::Drain, Some(left), NonZeroU32::MIN) {
+                    // Not asleep in the turn, which would keep a driver out.
+                    let slept = self.poller.sleep(left);
+                    self.lock().drainers -= 1;
+                    let turned = slept.map_err(TurnError::from).and_then(|()| {
+                        self.turn_as(Caller::Drain, Some(Duration::ZERO), NonZeroU32::MIN)
+                    });
+                    match turned {
                         // Somebody began a turn in between: wait for it.
                         Ok(_) | Err(TurnError::Busy) => {}
+                        Err(TurnError::Forked) => return Err(NotDrained::forked()),
                         Err(error) => cause = Some(error),
                     }
                 }
             }
+        }
+    }
+}
+
+impl NotDrained {
+    fn forked() -> Self {
+        Self {
+            left: Vec::new(),
+            pending_frees: 0,
+            cause: Some(TurnError::Forked),
         }
     }
 }

@@ -27,6 +27,10 @@ impl Reactor {
         if state.attached.is_some() {
             return Err(AttachError::AlreadyAttached);
         }
+        // Somebody may sleep in a turn without a driver: no more.
+        if state.turning.is_some() {
+            self.wake();
+        }
         state.attachments += 1;
         state.attached = NonZeroU64::new(state.attachments);
         let id = state.attached.unwrap_or(NonZeroU64::MIN);
@@ -55,13 +59,16 @@ impl Attachment {
     /// limit; zero: not at all, which is what a host wants that polls the
     /// descriptor itself). It may return early.
     ///
+    /// While a [`drain`](Driver::drain) on another thread, or the last turn of
+    /// the driver before this one, is calling back, it waits for that, for
+    /// `timeout` at most, and then returns `pending` without an iteration.
+    ///
     /// # Errors
     ///
     /// - [`TurnError::Detached`] after [`Driver::detach`]: the source should
     ///   remove itself from the host loop.
     /// - [`TurnError::Busy`] if another thread is in a turn of this
-    ///   attachment. (A [`drain`](Driver::drain) on another thread, or the last
-    ///   turn of the driver before this one, is waited for instead.)
+    ///   attachment.
     /// - [`TurnError::Forked`] in a child process.
     /// - [`TurnError::Io`] if the kernel refuses to wait.
     ///
@@ -117,8 +124,10 @@ pub struct Driver {
 
 impl Driver {
     /// Stops driving. When this returns no further turn of this driver begins
-    /// (one that is in progress ends soon), and another driver may be attached, on any thread and any kind of loop; registered
-    /// watches and timers wait for it, and the six calls go on working.
+    /// (one that is in progress sleeps no longer, and ends when its callbacks
+    /// have returned), and another driver may be attached, on any thread and
+    /// any kind of loop; registered watches and timers wait for it, and the six
+    /// calls go on working.
     ///
     /// Doing it again does nothing.
     pub fn detach(&self) {

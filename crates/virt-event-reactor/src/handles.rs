@@ -67,8 +67,10 @@ enum Kernel {
 /// One call that an iteration owes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ready {
-    pub(crate) watch: WatchId,
-    pub(crate) events: HandleEvents,
+    watch: WatchId,
+    /// The descriptor that was ready, not another one that has its number.
+    generation: u32,
+    events: HandleEvents,
 }
 
 /// A call in progress; goes back with [`Handles::put_back`].
@@ -222,11 +224,15 @@ impl Handles {
                 {
                     calls.extend(self.on_descriptor(fd).filter_map(|(watch, entry)| {
                         let events = entry.deliverable(ready);
-                        (entry.callback.is_some() && events != NOTHING)
-                            .then_some(Ready { watch, events })
+                        (entry.callback.is_some() && events != NOTHING).then_some(Ready {
+                            watch,
+                            generation,
+                            events,
+                        })
                     }));
                 }
-                _ => report = report.or(self.note_stale(source, fd)),
+                _ if report.is_none() => report = self.note_stale(source, fd),
+                _ => {}
             }
         }
         if !self.always_ready.is_empty() {
@@ -240,7 +246,7 @@ impl Handles {
     pub(crate) fn take(&mut self, ready: Ready) -> Option<Call> {
         let watch = self.watches.get_mut(&ready.watch)?;
         let events = watch.deliverable(ready.events);
-        if events == NOTHING {
+        if events == NOTHING || watch.generation != ready.generation {
             return None;
         }
         Some(Call {
@@ -259,8 +265,10 @@ impl Handles {
         id: WatchId,
         callback: HandleCallback,
     ) -> (Result<(), Refused>, Option<HandleCallback>) {
-        let Some(watch) = self.watches.get_mut(&id) else {
-            return (Ok(()), Some(callback));
+        let watch = match self.watches.get_mut(&id) {
+            // One with a callback is another watch, which got the same id.
+            Some(watch) if watch.callback.is_none() => watch,
+            _ => return (Ok(()), Some(callback)),
         };
         watch.callback = Some(callback);
         if !watch.suspended {
@@ -304,15 +312,17 @@ impl Handles {
         }
     }
 
-    /// Whether one of these events is one that a turn would act on.
-    pub(crate) fn any_ready(&self, events: &Events) -> bool {
-        events.iter().any(|(source, _)| match source {
-            Source::Descriptor { fd, generation } => self
-                .descriptors
-                .get(&fd)
-                .is_some_and(|descriptor| descriptor.generation == generation),
+    /// Whether a turn would act on an event from there.
+    pub(crate) fn would_call(&self, source: Source) -> bool {
+        match source {
+            Source::Descriptor { fd, generation } => {
+                self.descriptors.get(&fd).is_some_and(|descriptor| {
+                    descriptor.generation == generation
+                        && matches!(descriptor.kernel, Kernel::In(_))
+                })
+            }
             Source::Alarm | Source::Kick => false,
-        })
+        }
     }
 
     /// Every callback, for when the reactor is dropped.
@@ -541,6 +551,12 @@ impl Handles {
     fn resolve_always_ready(&mut self, poller: &Poller, calls: &mut VecDeque<Ready>) {
         let mut always_ready = std::mem::take(&mut self.always_ready);
         always_ready.retain(|&(fd, file)| {
+            let is_wanted = self
+                .on_descriptor(fd)
+                .any(|(_, watch)| watch.always_ready_for() != NOTHING);
+            if !is_wanted {
+                return true;
+            }
             if poller.file_id(fd) != Ok(file) {
                 if let Some(descriptor) = self.descriptors.get_mut(&fd) {
                     descriptor.kernel = Kernel::Closed;
@@ -549,7 +565,11 @@ impl Handles {
             }
             calls.extend(self.on_descriptor(fd).filter_map(|(watch, entry)| {
                 let events = entry.always_ready_for();
-                (entry.callback.is_some() && events != NOTHING).then_some(Ready { watch, events })
+                (entry.callback.is_some() && events != NOTHING).then_some(Ready {
+                    watch,
+                    generation: entry.generation,
+                    events,
+                })
             }));
             true
         });

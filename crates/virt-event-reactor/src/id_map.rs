@@ -11,7 +11,8 @@ pub(crate) struct IdHasher(u64);
 
 impl Hasher for IdHasher {
     fn finish(&self) -> u64 {
-        self.0
+        // The map looks at the low bits first, and they know the least.
+        self.0.rotate_right(32)
     }
 
     fn write_i32(&mut self, number: i32) {

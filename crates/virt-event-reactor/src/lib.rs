@@ -51,9 +51,8 @@
 //! each due timer at most once, and then drops the callbacks of removed
 //! entries. The six calls change the set directly, from any thread.
 //!
-//! *Not guaranteed, just how it is today:* several turns' worth of readiness
-//! are fetched at once, and an alarm that turned out too early costs a turn
-//! that does nothing.
+//! *Not guaranteed, just how it is today:* when the earliest timer is moved to
+//! later, the alarm is left as it was, and costs a turn that does nothing.
 //!
 //! # Platforms and features
 //!

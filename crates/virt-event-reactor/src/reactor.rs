@@ -146,8 +146,8 @@ impl EventImpl for Reactor {
                 },
                 AddError::IdsExhausted => Error::IdsExhausted,
             };
-            // libvirt swallows this, and opens a connection without events.
-            tracing::error!(fd, %error, "a file descriptor was refused by the libvirt event loop");
+            let reason = error.to_string();
+            emit(Some(Report::Unwatchable { fd, reason }));
             Rejected::new(error, callback)
         })
     }

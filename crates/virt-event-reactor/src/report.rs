@@ -1,4 +1,5 @@
 use std::os::fd::RawFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use virt_event::{TimerId, WatchId};
@@ -24,6 +25,12 @@ pub(crate) enum Report {
     },
     /// A timer's callback was slow (contract L4).
     SlowTimeout { timer: TimerId, took: Duration },
+    /// A descriptor was refused (contract H7).
+    Unwatchable {
+        fd: RawFd,
+        /// The error, in words.
+        reason: String,
+    },
     /// The kernel refused a change for now (contract H10).
     Refused(Refused),
     /// The kernel keeps reporting a descriptor that was closed (contract H8).
@@ -31,7 +38,14 @@ pub(crate) enum Report {
 }
 
 impl Report {
+    /// Tells whoever listens. A subscriber that panics has been reported by
+    /// the panic hook; the caller has changed its state already, and must go
+    /// on.
     pub(crate) fn emit(&self) {
+        let _ = catch_unwind(AssertUnwindSafe(|| self.say()));
+    }
+
+    fn say(&self) {
         match *self {
             Self::Stalled {
                 watches,
@@ -56,6 +70,12 @@ impl Report {
                 ?took,
                 "a callback of the libvirt event loop was slow; while it runs, keepalive probes \
                  go unanswered on every connection: move the work to another thread"
+            ),
+            // libvirt swallows this, and opens a connection without events.
+            Self::Unwatchable { fd, ref reason } => tracing::error!(
+                fd,
+                error = reason,
+                "a file descriptor was refused by the libvirt event loop"
             ),
             Self::Refused(Refused { fd, error }) => tracing::error!(
                 fd,

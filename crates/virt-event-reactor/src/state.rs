@@ -31,6 +31,10 @@ pub(crate) struct State {
     pub(crate) running: Option<WatchId>,
     /// Who turns.
     pub(crate) turning: Option<Turning>,
+    /// When the newest iteration ended.
+    settled: Moment,
+    /// How many threads drain.
+    pub(crate) drainers: usize,
     /// How many threads wait for the turn of another to end.
     pub(crate) turn_waiters: usize,
     /// The driver that is attached.
@@ -79,6 +83,8 @@ impl State {
             events: Events::default(),
             running: None,
             turning: None,
+            settled: 0,
+            drainers: 0,
             turn_waiters: 0,
             attached: None,
             attachments: 0,
@@ -129,6 +135,7 @@ impl State {
     /// Ends an iteration: leaves the reactor readable if, and as soon as,
     /// there is something to do. `kick_seen`: the fetch found it kicked.
     pub(crate) fn settle(&mut self, poller: &Poller, now: Moment, kick_seen: bool) {
+        self.settled = now;
         // What an iteration leaves there was removed while it freed the rest.
         self.oldest_free = (!self.graveyard.is_empty()).then_some(now);
         if !self.graveyard.is_empty() || self.handles.always_ready_work() {
@@ -169,6 +176,7 @@ impl State {
         let seen = Observation {
             now,
             turns: self.counters.turns,
+            settled: self.settled,
             earliest_timer: self.timers.earliest(),
             oldest_free: self.oldest_free,
             ready: self.any_descriptor_ready(poller),
@@ -192,14 +200,10 @@ impl State {
         events
     }
 
-    fn any_descriptor_ready(&mut self, poller: &Poller) -> bool {
+    fn any_descriptor_ready(&self, poller: &Poller) -> bool {
         if self.handles.always_ready_work() {
             return true;
         }
-        let mut events = self.take_event_buffer();
-        let fetched = poller.wait(&mut events, Some(std::time::Duration::ZERO));
-        let ready = fetched.is_ok() && self.handles.any_ready(&events);
-        self.events = events;
-        ready
+        poller.peek(|source| self.handles.would_call(source))
     }
 }

@@ -16,8 +16,9 @@ pub struct Stats {
     pub iterations: u64,
     /// Callbacks called.
     pub callbacks: u64,
-    /// The longest time that a callback took.
+    /// The longest time that a callback took. Frees do not count, nor do
+    /// callbacks that turned the loop themselves.
     pub longest_callback: Duration,
-    /// Warnings given: about slow callbacks and about a loop that is not run.
+    /// Warnings given about slow callbacks and about a loop that is not run.
     pub warnings: u64,
 }

@@ -3,7 +3,7 @@
 
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier, mpsc};
+use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -181,39 +181,30 @@ fn a_second_thread_is_refused_while_one_sleeps_in_a_turn() {
 }
 
 #[test]
-fn a_drain_elsewhere_is_waited_for_by_the_driver() {
+fn while_a_drain_elsewhere_calls_back_a_turn_is_pending() {
     let reactor = Reactor::new().unwrap();
     let attachment = reactor.attach().unwrap();
     let (inside, release) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
     let (waits, passes) = (Arc::clone(&inside), Arc::clone(&release));
     let doomed = Arc::clone(&reactor);
-    let timer = reactor
-        .add_timeout(
-            Period::EVERY_ITERATION,
-            TimeoutCallback::new(move |timer| {
-                waits.wait();
-                passes.wait();
-                doomed.remove_timeout(timer).unwrap();
-            }),
-        )
+    let callback = TimeoutCallback::new(move |timer| {
+        waits.wait();
+        passes.wait();
+        doomed.remove_timeout(timer).unwrap();
+    });
+    reactor
+        .add_timeout(Period::EVERY_ITERATION, callback)
         .unwrap();
     thread::scope(|scope| {
         let drain = scope.spawn(|| reactor.drain(PATIENCE));
         inside.wait();
-        let (begun, begins) = mpsc::channel();
-        let host = scope.spawn({
-            let attachment = &attachment;
-            move || {
-                begun.send(()).unwrap();
-                attachment.turn(Some(Duration::ZERO))
-            }
-        });
-        begins.recv().unwrap();
+        let turn = attachment.turn(Some(Duration::ZERO)).unwrap();
+        assert_eq!((turn.iterations, turn.pending), (0, true));
+        let host = scope.spawn(|| attachment.turn(Some(Duration::from_millis(10))));
         release.wait();
         let _ = host.join().unwrap().unwrap();
         drain.join().unwrap().unwrap();
     });
-    assert!(reactor.remove_timeout(timer).is_err());
 }
 
 #[test]

@@ -153,8 +153,10 @@ impl Timers {
         id: TimerId,
         callback: TimeoutCallback,
     ) -> Option<TimeoutCallback> {
-        let Some(&slot) = self.by_id.get(&id) else {
-            return Some(callback);
+        let slot = match self.by_id.get(&id) {
+            // One with a callback is another timer, which got the same id.
+            Some(&slot) if self.slots[slot].callback.is_none() => slot,
+            _ => return Some(callback),
         };
         self.slots[slot].callback = Some(callback);
         self.enqueue(slot);

@@ -1,11 +1,13 @@
 use std::any::Any;
+use std::mem;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
+use virt_event::{TimeoutCallback, TimerId};
+
 use crate::handles::Ready;
-use crate::reactor::emit;
 use crate::report::Report;
 use crate::state::{Removed, State, Turning};
 use crate::sys::{self, Moment, Source};
@@ -70,9 +72,14 @@ impl Reactor {
         timeout: Option<Duration>,
         budget: NonZeroU32,
     ) -> Result<Turn, TurnError> {
-        let mut state = self.enter(caller)?;
-        let mut timeout = timeout;
         let mut iterations = 0;
+        let Some(mut state) = self.enter(caller, timeout)? else {
+            return Ok(Turn {
+                pending: true,
+                iterations,
+            });
+        };
+        let mut timeout = timeout;
         let outcome = loop {
             let mut events = state.take_event_buffer();
             drop(state);
@@ -85,7 +92,7 @@ impl Reactor {
             iterations += 1;
             let found_nothing = events.is_empty();
             let panic;
-            (state, panic) = self.iterate(state, events, iterations == 1);
+            (state, panic) = self.iterate(state, events, iterations == 1)?;
             if let Some(panic) = panic {
                 self.leave(state);
                 resume_unwind(panic);
@@ -102,13 +109,19 @@ impl Reactor {
         })
     }
 
-    /// Begins a turn, if the caller may take one.
-    fn enter(&self, caller: Caller) -> Result<MutexGuard<'_, State>, TurnError> {
+    /// Begins a turn, if the caller may take one. `None` if another thread was
+    /// in one that the caller had to wait for, for all of `timeout`.
+    fn enter(
+        &self,
+        caller: Caller,
+        timeout: Option<Duration>,
+    ) -> Result<Option<MutexGuard<'_, State>>, TurnError> {
         if self.is_forked() {
             return Err(TurnError::Forked);
         }
         let thread = sys::thread_mark();
         let mut state = self.lock();
+        let mut deadline = None;
         loop {
             let nested = state
                 .turning
@@ -131,9 +144,16 @@ impl Reactor {
                     break;
                 }
                 // Somebody drains, or the driver before this one ends its last
-                // turn: a matter of moments, and nobody's mistake.
+                // turn: nobody's mistake.
                 (Some(turning), Caller::Attachment(id)) if turning.driver != Some(id) => {
-                    state = self.wait_for_turn(state, None);
+                    let now = sys::now();
+                    let end = *deadline
+                        .get_or_insert_with(|| timeout.map(|timeout| sys::after(now, timeout)));
+                    let left = end.map(|end| Duration::from_nanos(end.saturating_sub(now)));
+                    if left.is_some_and(|left| left.is_zero()) {
+                        return Ok(None);
+                    }
+                    state = self.wait_for_turn(state, left);
                 }
                 (Some(_), _) => return Err(TurnError::Busy),
                 (None, _) => {
@@ -160,7 +180,7 @@ impl Reactor {
         if state.handles.wants_retry() {
             state.handles.retry(&self.poller);
         }
-        Ok(state)
+        Ok(Some(state))
     }
 
     fn leave(&self, mut state: MutexGuard<'_, State>) {
@@ -173,6 +193,9 @@ impl Reactor {
                 // Telling nobody would still cost a system call.
                 if state.turn_waiters > 0 {
                     self.turn_ended.notify_all();
+                }
+                if state.drainers > 0 && state.is_idle() {
+                    self.poller.wake();
                 }
                 None
             }
@@ -207,11 +230,7 @@ impl Reactor {
         mut state: MutexGuard<'a, State>,
         events: sys::Events,
         first: bool,
-    ) -> (MutexGuard<'a, State>, Option<Panic>) {
-        let mut now = sys::now();
-        let moment = state.timers.begin_iteration(now);
-        state.counters.iterations += 1;
-
+    ) -> Result<(MutexGuard<'a, State>, Option<Panic>), Forked> {
         let kick_seen = events.iter().any(|(source, _)| source == Source::Kick);
         if kick_seen && first {
             self.poller.take_wake();
@@ -222,35 +241,38 @@ impl Reactor {
         };
         state.events = events;
         if let Some(fd) = duplicate {
-            state = self.tell(state, Report::Duplicate { fd });
+            state = self.tell(state, Report::Duplicate { fd })?;
         }
 
+        let mut now = sys::now();
+        let moment = state.timers.begin_iteration(now);
+        state.counters.iterations += 1;
         // A callback that always panics must not starve the others: the first
         // panic goes on when the iteration is done. The panic hook has reported
         // all of them.
         let mut first_panic = None;
         let mut note = |panic: Option<Panic>| match panic {
             // What a payload does when it is dropped is anybody's guess.
-            Some(panic) if first_panic.is_some() => std::mem::forget(panic),
+            Some(panic) if first_panic.is_some() => mem::forget(panic),
             Some(panic) => first_panic = Some(panic),
             None => {}
         };
         let mut panic;
         while let Some(ready) = state.batch.pop_front() {
-            (state, panic) = self.call_handle(state, ready, &mut now);
+            (state, panic) = self.call_handle(state, ready, &mut now)?;
             note(panic);
         }
         while let Some((timer, callback)) = state.timers.take_due(moment, now) {
-            (state, panic) = self.call_timeout(state, timer, callback, &mut now);
+            (state, panic) = self.call_timeout(state, timer, callback, &mut now)?;
             note(panic);
         }
         // Frees that frees bring about wait for the next iteration.
         for _ in 0..state.graveyard.len() {
-            (state, panic) = self.free_one(state);
+            (state, panic) = self.free_one(state)?;
             note(panic);
         }
         state.settle(&self.poller, now, kick_seen);
-        (state, first_panic)
+        Ok((state, first_panic))
     }
 
     /// Calls a ready watch, if it is still owed the call.
@@ -259,95 +281,139 @@ impl Reactor {
         mut state: MutexGuard<'a, State>,
         ready: Ready,
         now: &mut Moment,
-    ) -> (MutexGuard<'a, State>, Option<Panic>) {
+    ) -> Result<(MutexGuard<'a, State>, Option<Panic>), Forked> {
         let Some(mut call) = state.handles.take(ready) else {
-            return (state, None);
+            return Ok((state, None));
         };
-        state.running = Some(call.watch);
-        drop(state);
-        let outcome = catch_unwind(AssertUnwindSafe(|| {
-            call.callback.call(call.watch, call.fd, call.events);
-        }));
+        let (watch, fd) = (call.watch, call.fd);
+        state.running = Some(watch);
+        let turns = state.counters.turns;
+        let called = self.unlocked(state, || call.callback.call(watch, fd, call.events));
+        let (mut state, panic) = match called {
+            Ok(back) => back,
+            Err(forked) => {
+                mem::forget(call.callback);
+                return Err(forked);
+            }
+        };
         let took = lap(now);
-        state = self.lock();
         state.running = None;
-        let (synced, removed) = state
-            .handles
-            .put_back(&self.poller, call.watch, call.callback);
+        let (synced, removed) = state.handles.put_back(&self.poller, watch, call.callback);
         if let Some(callback) = removed {
             state.doomed -= 1;
             state.bury(&self.poller, Removed::Handle(callback));
         }
         if let Err(refused) = synced {
-            state = self.tell(state, Report::Refused(refused));
+            state = self.tell(state, Report::Refused(refused))?;
         }
-        state.count_call(took);
-        if took > self.slow_callback && state.handles.first_slow_call(call.watch) {
+        if state.count_call(turns, took) > self.slow_callback
+            && state.handles.first_slow_call(watch)
+        {
             state.counters.warnings += 1;
-            let (watch, fd) = (call.watch, call.fd);
-            state = self.tell(state, Report::SlowHandle { watch, fd, took });
+            state = self.tell(state, Report::SlowHandle { watch, fd, took })?;
+            *now = sys::now();
         }
-        (state, outcome.err())
+        Ok((state, panic))
     }
 
     /// Calls a due timer.
     fn call_timeout<'a>(
         &'a self,
         state: MutexGuard<'a, State>,
-        timer: virt_event::TimerId,
-        mut callback: virt_event::TimeoutCallback,
+        timer: TimerId,
+        mut callback: TimeoutCallback,
         now: &mut Moment,
-    ) -> (MutexGuard<'a, State>, Option<Panic>) {
-        drop(state);
-        let outcome = catch_unwind(AssertUnwindSafe(|| callback.call(timer)));
+    ) -> Result<(MutexGuard<'a, State>, Option<Panic>), Forked> {
+        let turns = state.counters.turns;
+        let (mut state, panic) = match self.unlocked(state, || callback.call(timer)) {
+            Ok(back) => back,
+            Err(forked) => {
+                mem::forget(callback);
+                return Err(forked);
+            }
+        };
         let took = lap(now);
-        let mut state = self.lock();
         if let Some(callback) = state.timers.put_back(timer, callback) {
             state.doomed -= 1;
             state.bury(&self.poller, Removed::Timeout(callback));
         }
-        state.count_call(took);
-        if took > self.slow_callback && state.timers.first_slow_call(timer) {
+        if state.count_call(turns, took) > self.slow_callback && state.timers.first_slow_call(timer)
+        {
             state.counters.warnings += 1;
-            state = self.tell(state, Report::SlowTimeout { timer, took });
+            state = self.tell(state, Report::SlowTimeout { timer, took })?;
+            *now = sys::now();
         }
-        (state, outcome.err())
+        Ok((state, panic))
     }
 
     /// Frees the oldest removed callback, if a nested turn has not done so.
     fn free_one<'a>(
         &'a self,
         mut state: MutexGuard<'a, State>,
-    ) -> (MutexGuard<'a, State>, Option<Panic>) {
+    ) -> Result<(MutexGuard<'a, State>, Option<Panic>), Forked> {
         let Some(removed) = state.graveyard.pop_front() else {
-            return (state, None);
+            return Ok((state, None));
         };
         state.doomed += 1;
-        drop(state);
-        let outcome = catch_unwind(AssertUnwindSafe(|| drop(removed)));
-        state = self.lock();
+        let (mut state, panic) = self.unlocked(state, || drop(removed))?;
         state.doomed -= 1;
-        (state, outcome.err())
+        Ok((state, panic))
     }
 
-    /// Emits a report without the lock. A subscriber that panics has been
-    /// reported by the panic hook; it must not leave the turn half-done.
-    fn tell<'a>(&'a self, state: MutexGuard<'a, State>, report: Report) -> MutexGuard<'a, State> {
+    /// Emits a report without the lock.
+    fn tell<'a>(
+        &'a self,
+        state: MutexGuard<'a, State>,
+        report: Report,
+    ) -> Result<MutexGuard<'a, State>, Forked> {
+        let (state, _) = self.unlocked(state, || report.emit())?;
+        Ok(state)
+    }
+
+    /// Runs foreign code without the lock, and takes the lock again. Not in a
+    /// child that came back from the foreign code: there the lock may be held
+    /// for ever, and the kernel's set is the parent's.
+    fn unlocked<'a>(
+        &'a self,
+        state: MutexGuard<'a, State>,
+        foreign: impl FnOnce(),
+    ) -> Result<(MutexGuard<'a, State>, Option<Panic>), Forked> {
         drop(state);
-        let _ = catch_unwind(|| emit(Some(report)));
-        self.lock()
+        let outcome = catch_unwind(AssertUnwindSafe(foreign));
+        if self.is_forked() {
+            mem::forget(outcome);
+            return Err(Forked);
+        }
+        Ok((self.lock(), outcome.err()))
+    }
+}
+
+/// The foreign code forked, and this is the child.
+struct Forked;
+
+impl From<Forked> for TurnError {
+    fn from(_: Forked) -> Self {
+        Self::Forked
     }
 }
 
 impl State {
-    fn count_call(&mut self, took: Duration) {
+    /// Counts a call, and returns the time that it kept the loop: none if it
+    /// turned the loop itself meanwhile.
+    fn count_call(&mut self, turns_before: u64, took: Duration) -> Duration {
+        let took = if self.counters.turns == turns_before {
+            took
+        } else {
+            Duration::ZERO
+        };
         self.counters.callbacks += 1;
         self.counters.longest_callback = self.counters.longest_callback.max(took);
+        took
     }
 }
 
 /// The time since `now`, which becomes the present.
 fn lap(now: &mut Moment) -> Duration {
-    let before = std::mem::replace(now, sys::now());
+    let before = mem::replace(now, sys::now());
     Duration::from_nanos(now.saturating_sub(before))
 }

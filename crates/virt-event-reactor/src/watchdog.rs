@@ -21,6 +21,8 @@ pub(crate) struct Observation {
     pub(crate) now: Moment,
     /// Turns taken so far.
     pub(crate) turns: u64,
+    /// When the newest iteration ended.
+    pub(crate) settled: Moment,
     /// When the earliest timer is, or was, due.
     pub(crate) earliest_timer: Option<Moment>,
     /// Since when a callback has been waiting to be freed.
@@ -52,7 +54,7 @@ impl Watchdog {
     pub(crate) fn look(&mut self, seen: &Observation) -> bool {
         self.next_look = after(seen.now, self.threshold / 8);
         let overdue = |since: Option<Moment>| {
-            since.is_some_and(|since| after(since, self.threshold) <= seen.now)
+            since.is_some_and(|since| after(since.max(seen.settled), self.threshold) <= seen.now)
         };
         self.ready = match self.ready {
             _ if !seen.ready => None,
@@ -80,6 +82,7 @@ mod tests {
         Observation {
             now,
             turns: 0,
+            settled: 0,
             earliest_timer: None,
             oldest_free: None,
             ready: false,
@@ -102,6 +105,19 @@ mod tests {
         assert!(watchdog.look(&late(6 * SECOND, 0)));
         assert!(!watchdog.look(&late(60 * SECOND, 0)));
         assert!(watchdog.look(&late(61 * SECOND, 1)));
+    }
+
+    #[test]
+    fn what_came_due_during_a_long_turn_is_not_late_right_after_it() {
+        let mut watchdog = watchdog();
+        let late = |now| Observation {
+            earliest_timer: Some(SECOND),
+            settled: 10 * SECOND,
+            turns: 1,
+            ..quiet(now)
+        };
+        assert!(!watchdog.look(&late(11 * SECOND)));
+        assert!(watchdog.look(&late(15 * SECOND)));
     }
 
     #[test]

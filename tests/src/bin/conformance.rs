@@ -1,8 +1,10 @@
 //! Prints the table case × implementation; `cargo xtask conformance`.
 //!
-//! With `--write` it also writes docs/conformance.md. Ends with 1 if a result
+//! With `--write` it also writes docs/conformance.md, and the names of the cases
+//! into docs/contract.md. Ends with 1 if a result
 //! is unexpected or a mutant survives.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 use std::{env, fs};
@@ -10,6 +12,7 @@ use std::{env, fs};
 use virt_event_conformance::cases::cases;
 use virt_event_conformance::{Case, Mutant, Table, child_main};
 use virt_event_tests::conformance_page::{self, Words};
+use virt_event_tests::contract_page;
 use virt_event_tests::exam::{examine, in_parallel, try_mutant};
 use virt_event_tests::implementations::{EXAMINED, implementations};
 
@@ -110,12 +113,24 @@ fn main() -> ExitCode {
     if !unexpected.is_empty() || !survivors.is_empty() {
         return ExitCode::FAILURE;
     }
-    if write {
-        let path = conformance_page::path();
-        if let Err(error) = fs::write(&path, conformance_page::render(&words)) {
-            eprintln!("{}: {error}", path.display());
-            return ExitCode::FAILURE;
-        }
+    let written = if write { write_pages(&words) } else { Ok(()) };
+    if let Err(why) = written {
+        eprintln!("{why}");
+        return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
+}
+
+/// Brings docs/conformance.md and the names of the cases in docs/contract.md up
+/// to date.
+fn write_pages(words: &Words) -> Result<(), String> {
+    let path = conformance_page::path();
+    fs::write(&path, conformance_page::render(words))
+        .map_err(|error| format!("{}: {error}", path.display()))?;
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .join(contract_page::PATH);
+    let page = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    fs::write(&path, contract_page::render(&page)?)
+        .map_err(|error| format!("{}: {error}", path.display()))
 }

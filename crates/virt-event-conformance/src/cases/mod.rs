@@ -6,6 +6,7 @@ use crate::Case;
 
 mod callbacks;
 mod callbacks_drop;
+mod callbacks_free;
 mod callbacks_nested;
 mod callbacks_panics;
 mod callbacks_reentry;
@@ -29,6 +30,7 @@ const FILES: &[&[&[Case]]] = &[
         callbacks::CASES,
         callbacks_reentry::CASES,
         callbacks_removal::CASES,
+        callbacks_free::CASES,
         callbacks_nested::CASES,
         callbacks_panics::CASES,
         callbacks_drop::CASES,

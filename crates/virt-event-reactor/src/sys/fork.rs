@@ -1,13 +1,14 @@
 #![expect(unsafe_code, reason = "pthread_atfork has no safe wrapper")]
 
 use std::ffi::c_int;
-use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// How many forks lie between this process and the first one that asked.
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
-static HANDLER: Once = Once::new();
+/// Whether forks are counted.
+static WATCHING: Mutex<bool> = Mutex::new(false);
 
 /// A number that a process shares with none of its forked children.
 ///
@@ -19,7 +20,7 @@ pub(crate) fn fork_generation() -> u32 {
 }
 
 /// Has forks counted from now on. Called before the first generation is noted.
-pub(super) fn watch_forks() {
+pub(super) fn watch_forks() -> std::io::Result<()> {
     unsafe extern "C" {
         fn pthread_atfork(
             prepare: Option<extern "C" fn()>,
@@ -32,10 +33,15 @@ pub(super) fn watch_forks() {
         GENERATION.fetch_add(1, Ordering::Relaxed);
     }
 
-    HANDLER.call_once(|| {
+    let mut watching = WATCHING.lock().unwrap_or_else(PoisonError::into_inner);
+    if !*watching {
         // SAFETY: the prototype is POSIX's; the handler only touches an
         // atomic, which is allowed in the child of a threaded process.
         let refused = unsafe { pthread_atfork(None, None, Some(in_child)) };
-        assert_eq!(refused, 0, "no memory for a fork handler");
-    });
+        if refused != 0 {
+            return Err(std::io::Error::from_raw_os_error(refused));
+        }
+        *watching = true;
+    }
+    Ok(())
 }

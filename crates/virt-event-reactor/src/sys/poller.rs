@@ -4,13 +4,14 @@
 )]
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
-use rustix::event::{EventfdFlags, eventfd};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::io::Errno;
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
@@ -77,7 +78,7 @@ pub(crate) struct FileId(u64, u64);
 
 impl Poller {
     pub(crate) fn new() -> io::Result<Self> {
-        watch_forks();
+        watch_forks()?;
         let poller = Self {
             epoll: epoll::create(CreateFlags::CLOEXEC)?,
             alarm: timerfd_create(
@@ -152,6 +153,25 @@ impl Poller {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    /// Sleeps until something is ready, for `timeout` at most, without taking
+    /// anything. May return early.
+    pub(crate) fn sleep(&self, timeout: Duration) -> io::Result<()> {
+        let mut fds = [PollFd::new(&self.epoll, PollFlags::IN)];
+        match poll(&mut fds, Some(&whole_millis(timeout))) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether something is ready that `wanted` says yes to, without taking
+    /// it; allocates nothing. Looks at a few of the ready ones only.
+    pub(crate) fn peek(&self, wanted: impl Fn(Source) -> bool) -> bool {
+        let mut room = [const { MaybeUninit::uninit() }; 16];
+        let now = Timespec::default();
+        epoll::wait(&self.epoll, &mut room[..], Some(&now))
+            .is_ok_and(|(events, _)| events.iter().any(|event| wanted(Source::of(event))))
     }
 
     /// Has the set readable from `deadline` on, or never.
