@@ -68,21 +68,7 @@ pub fn render(words: &Words) -> String {
     }
     page.push_str(&table.to_markdown());
     for examined in EXAMINED {
-        let name = examined.implementation.name;
-        let gaps: Vec<_> = cases().filter_map(|case| gap(name, case.name)).collect();
-        if gaps.is_empty() {
-            continue;
-        }
-        let _ = writeln!(page, "\n## What {name} does otherwise\n");
-        for gap in gaps {
-            let _ = writeln!(
-                page,
-                "- `{}` ({}): {}",
-                gap.case,
-                gap.kind.word(),
-                gap.reason
-            );
-        }
+        page.push_str(&gaps_of(examined.implementation.name));
     }
     page.push_str(MUTANTS);
     for case in cases() {
@@ -94,6 +80,26 @@ pub fn render(words: &Words) -> String {
         };
     }
     page
+}
+
+/// What an implementation does otherwise, each reason once.
+fn gaps_of(implementation: &str) -> String {
+    let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
+    for gap in cases().filter_map(|case| gap(implementation, case.name)) {
+        let case = format!("`{}` ({})", gap.case, gap.kind.word());
+        match reasons.iter_mut().find(|(reason, _)| *reason == gap.reason) {
+            Some((_, cases)) => cases.push(case),
+            None => reasons.push((gap.reason, vec![case])),
+        }
+    }
+    let mut text = String::new();
+    if !reasons.is_empty() {
+        let _ = writeln!(text, "\n## What {implementation} does otherwise");
+    }
+    for (reason, cases) in reasons {
+        let _ = writeln!(text, "\n{reason}:\n{}", cases.join(",\n"));
+    }
+    text
 }
 
 /// What is wrong with the committed list of gaps or with a page, in words.

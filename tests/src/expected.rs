@@ -120,22 +120,22 @@ const fn libvirt_default(case: &'static str, reason: &'static str) -> Gap {
 // Seen with libvirt 9.0.0, whose default loop is a GLib main context.
 
 const ANY_NUMBER: &str = "\
-    it takes any number for a descriptor, negative and closed ones too, and tells nobody";
+    It takes any number for a descriptor, negative and closed ones too, and tells nobody";
 
 const UNKNOWN_BITS: &str = "\
-    an interest of nothing but unknown bits is not 0, so that the descriptor is polled, \
-    and poll(2) reports hang-ups unasked";
+    An interest of nothing but unknown bits is not 0, so that the descriptor is polled, \
+    and `poll(2)` reports hang-ups unasked";
 
 const CLOSED: &str = "\
-    a closed descriptor is polled further; poll(2) answers POLLNVAL at once, which no \
+    A closed descriptor is polled further; `poll(2)` answers POLLNVAL at once, which no \
     watch asked for: the loop spins and calls nobody";
 
 const BY_NUMBER: &str = "\
-    poll(2) knows a descriptor by its number only: a watch on a closed one hears the \
+    `poll(2)` knows a descriptor by its number only: a watch on a closed one hears the \
     events of the next one with that number";
 
 const IDLE_FREES: &str = "\
-    frees are idle sources of GLib, which run only in an iteration with nothing else to \
+    Frees are idle sources of GLib, which run only in an iteration with nothing else to \
     do: a zero timer, or a descriptor that stays ready, puts them off for ever";
 
 const FROM_THE_ITERATION: &str = "\

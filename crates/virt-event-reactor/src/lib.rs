@@ -15,10 +15,10 @@
 //! # An adapter
 //!
 //! Watch one descriptor, take a turn, hand the user the [`Driver`]. This one,
-//! over nothing but `poll(2)`, is `examples/poll_loop.rs`, complete:
+//! over nothing but `poll(2)`, is `examples/poll_adapter.rs`, complete:
 //!
 //! ```no_run
-#![doc = include_str!("../examples/poll_loop.rs")]
+#![doc = include_str!("../examples/poll_adapter.rs")]
 //! ```
 //!
 //! # Notes for authors of adapters

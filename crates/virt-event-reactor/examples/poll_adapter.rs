@@ -1,7 +1,7 @@
 //! A complete adapter: libvirt on a loop made of nothing but `poll(2)`.
 //!
 //! The host watches one descriptor, and takes a turn when it is readable. Run
-//! it with `cargo run -p virt-event-reactor --example poll_loop`.
+//! it with `cargo run -p virt-event-reactor --example poll_adapter`.
 
 use std::sync::Arc;
 
