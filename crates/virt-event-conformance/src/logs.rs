@@ -59,11 +59,11 @@ impl Logs {
 }
 
 /// Whether `text` contains this number by itself, not as a part of a longer
-/// one.
+/// one, of a fraction or of a duration.
 pub(crate) fn says(text: &str, number: i32) -> bool {
     let number = number.to_string();
-    text.split(|c: char| !c.is_alphanumeric() && c != '-')
-        .any(|word| word == number)
+    text.split(|c: char| !c.is_alphanumeric() && !"-.µ".contains(c))
+        .any(|word| word.trim_end_matches('.') == number)
 }
 
 struct Recording(&'static Mutex<Vec<LogRecord>>);
@@ -117,4 +117,27 @@ impl Visit for Text {
 
 fn lock(records: &Mutex<Vec<LogRecord>>) -> MutexGuard<'_, Vec<LogRecord>> {
     records.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_found_whole() {
+        for text in ["fd=42", "fd -1, id 42: bad", "it was 42.", "(42)"] {
+            assert!(says(text, 42), "{text}");
+        }
+        assert!(says("fd=-1", -1));
+        for text in [
+            "fd=420",
+            "took=42.042ms",
+            "took=23.42ms",
+            "42ms",
+            "-42",
+            "a42",
+        ] {
+            assert!(!says(text, 42), "{text}");
+        }
+    }
 }

@@ -222,14 +222,16 @@ impl Handles {
                     if descriptor.generation == generation
                         && descriptor.kernel != Kernel::Closed =>
                 {
-                    calls.extend(self.on_descriptor(fd).filter_map(|(watch, entry)| {
-                        let events = entry.deliverable(ready);
-                        (entry.callback.is_some() && events != NOTHING).then_some(Ready {
-                            watch,
-                            generation,
-                            events,
-                        })
-                    }));
+                    calls.extend(self.chain(Some(descriptor.first)).filter_map(
+                        |(watch, entry)| {
+                            let events = entry.deliverable(ready);
+                            (entry.callback.is_some() && events != NOTHING).then_some(Ready {
+                                watch,
+                                generation,
+                                events,
+                            })
+                        },
+                    ));
                 }
                 _ if report.is_none() => report = self.note_stale(source, fd),
                 _ => {}
@@ -485,7 +487,11 @@ impl Handles {
 
     /// The watches on a descriptor.
     fn on_descriptor(&self, fd: RawFd) -> impl Iterator<Item = (WatchId, &Watch)> {
-        let mut next = self.descriptors.get(&fd).map(|descriptor| descriptor.first);
+        self.chain(self.descriptors.get(&fd).map(|descriptor| descriptor.first))
+    }
+
+    /// A watch and those after it on the same descriptor.
+    fn chain(&self, mut next: Option<WatchId>) -> impl Iterator<Item = (WatchId, &Watch)> {
         std::iter::from_fn(move || {
             let id = next?;
             let watch = self.watches.get(&id)?;

@@ -17,7 +17,7 @@
 //! Watch one descriptor, take a turn, hand the user the [`Driver`]. This one,
 //! over nothing but `poll(2)`, is `examples/poll_adapter.rs`, complete:
 //!
-//! ```no_run
+//! ```
 #![doc = include_str!("../examples/poll_adapter.rs")]
 //! ```
 //!
