@@ -48,6 +48,14 @@ const TARGETS: &[Target] = &[
         name: "default_impl",
         arguments: &["--test-threads=1"],
     },
+    // The C boundary, a process for each case. The mutants break it on purpose,
+    // and F4 asks the C compiler.
+    Target {
+        package: "virt-event-tests",
+        kind: Kind::Test,
+        name: "process_cases",
+        arguments: &["--test-threads=2", "--skip=mutant", "--skip=f04"],
+    },
     // The program above in every way that it can end.
     Target {
         package: "virt-event-examples",

@@ -3,8 +3,9 @@
 use std::env;
 use std::fs::File;
 use std::io::{Read, Seek};
+use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::process::{self, Command, Stdio};
+use std::process::{self, Command};
 use std::time::Duration;
 
 use libtest_mimic::{Failed, Trial};
@@ -12,9 +13,10 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, PidfdFlags, Resource, Rlimit, Signal, getppid, kill_process_group, pidfd_open,
-    set_parent_process_death_signal, setrlimit,
+    Pid, Resource, Rlimit, Signal, getppid, kill_process_group, set_parent_process_death_signal,
+    setrlimit,
 };
+use virt_event_conformance::fixtures::pipe;
 
 use super::{Mutant, ProcessCase, Real, case, cases};
 
@@ -128,16 +130,19 @@ fn run_child(task: &str, deadline: Duration) -> std::io::Result<Outcome> {
 
     // A file instead of a pipe: nothing needs to read while the child runs.
     let mut said = File::from(memfd_create("output", MemfdFlags::CLOEXEC)?);
+    // The child holds the other end, as its standard input, until it ends. (A
+    // pidfd would say the same, but valgrind does not know that.)
+    let (end, held) = pipe();
     let mut child = Command::new(env::current_exe()?)
         .env(TASK, task)
         // Finding the lines of every mutant's panic takes longer than the rest.
         .env("RUST_BACKTRACE", "0")
-        .stdin(Stdio::null())
+        .stdin(held)
         .stdout(said.try_clone()?)
         .stderr(said.try_clone()?)
         .process_group(0)
         .spawn()?;
-    let in_time = ends_within(Pid::from_child(&child), deadline);
+    let in_time = is_closed_within(&end, deadline);
     // The child is not reaped yet, so its number names no other group. An
     // error means that the group is gone.
     let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
@@ -159,16 +164,15 @@ fn run_child(task: &str, deadline: Duration) -> std::io::Result<Outcome> {
     }
 }
 
-fn ends_within(child: Pid, deadline: Duration) -> std::io::Result<bool> {
+fn is_closed_within(end: &OwnedFd, deadline: Duration) -> std::io::Result<bool> {
     let began = std::time::Instant::now();
-    let child = pidfd_open(child, PidfdFlags::empty())?;
     loop {
         let left = deadline.saturating_sub(began.elapsed());
         let left = Timespec {
             tv_sec: left.as_secs() as i64,
             tv_nsec: left.subsec_nanos().into(),
         };
-        match poll(&mut [PollFd::new(&child, PollFlags::IN)], Some(&left)) {
+        match poll(&mut [PollFd::new(end, PollFlags::IN)], Some(&left)) {
             Ok(ready) => return Ok(ready > 0),
             Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
