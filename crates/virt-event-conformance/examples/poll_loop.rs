@@ -15,6 +15,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -113,16 +114,23 @@ impl PollLoop {
             return;
         }
         let _ = rustix::io::read(&self.waker, &mut [0; 8]);
+        let mut panic = None;
         for ((id, fd, _), polled) in asked.iter().zip(&fds[1..]) {
-            self.dispatch(*id, *fd, polled.revents());
+            self.dispatch(*id, *fd, polled.revents(), &mut panic);
         }
-        self.fire();
+        self.fire(&mut panic);
         let graves = std::mem::take(&mut self.lock().graveyard);
-        drop(graves);
+        for grave in graves {
+            catch(&mut panic, || drop(grave));
+        }
+        // Everybody was served; now it may go on.
+        if let Some(panic) = panic {
+            resume_unwind(panic);
+        }
     }
 
     /// Calls one watch, with the lock released.
-    fn dispatch(&self, id: i32, fd: RawFd, ready: PollFlags) {
+    fn dispatch(&self, id: i32, fd: RawFd, ready: PollFlags, panic: &mut Option<Panic>) {
         let mut state = self.lock();
         let Some(watch) = state.watches.get_mut(&id) else {
             return;
@@ -138,20 +146,17 @@ impl PollLoop {
         if watch.events.is_empty() || events.is_empty() {
             return;
         }
-        let Some(callback) = watch.callback.take() else {
+        let Some(mut callback) = watch.callback.take() else {
             return;
         };
         drop(state);
-        let mut running = Running {
-            callback: Some(callback),
-            put_back: |callback| self.lock().watch_returns(id, callback),
-        };
-        let id = WatchId::new(id).expect("ids are positive");
-        running.callback().call(id, fd, events);
+        let watch = WatchId::new(id).expect("ids are positive");
+        catch(panic, || callback.call(watch, fd, events));
+        self.lock().watch_returns(id, callback);
     }
 
     /// Calls the timers that are due, each once.
-    fn fire(&self) {
+    fn fire(&self, panic: &mut Option<Panic>) {
         let now = Instant::now();
         let due: Vec<i32> = self
             .lock()
@@ -168,17 +173,14 @@ impl PollLoop {
             if timer.due.is_none_or(|due| due > now) {
                 continue;
             }
-            let Some(callback) = timer.callback.take() else {
+            let Some(mut callback) = timer.callback.take() else {
                 continue;
             };
             timer.due = deadline(timer.period);
             drop(state);
-            let mut running = Running {
-                callback: Some(callback),
-                put_back: |callback| self.lock().timer_returns(id, callback),
-            };
-            let id = TimerId::new(id).expect("ids are positive");
-            running.callback().call(id);
+            let timer = TimerId::new(id).expect("ids are positive");
+            catch(panic, || callback.call(timer));
+            self.lock().timer_returns(id, callback);
         }
     }
 
@@ -310,23 +312,12 @@ impl State {
     }
 }
 
-/// A callback outside the table. It returns there also when it panics.
-struct Running<C, P: FnMut(C)> {
-    callback: Option<C>,
-    put_back: P,
-}
+type Panic = Box<dyn Any + Send>;
 
-impl<C, P: FnMut(C)> Running<C, P> {
-    fn callback(&mut self) -> &mut C {
-        self.callback.as_mut().expect("taken by drop only")
-    }
-}
-
-impl<C, P: FnMut(C)> Drop for Running<C, P> {
-    fn drop(&mut self) {
-        if let Some(callback) = self.callback.take() {
-            (self.put_back)(callback);
-        }
+/// Keeps the first panic for the end of the turn.
+fn catch(first: &mut Option<Panic>, act: impl FnOnce()) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(act)) {
+        first.get_or_insert(panic);
     }
 }
 
