@@ -1,23 +1,25 @@
 //! A C callback as the state of a Rust one: `(cb, opaque, ff)`.
 //!
-//! `ff(opaque)` runs when the state is dropped, with one exception. When an
-//! add returns −1, libvirt frees `opaque` itself (contract C6), so a callback
-//! whose add fails must not. It comes back in the error of a well-behaved
-//! implementation, wrapped in others perhaps; but an implementation that
-//! panics drops it while it unwinds, or has it in its table already. So each
-//! callback has a number, each thread knows the number that it is adding, and
+//! `ff(opaque)` runs when the state is dropped, unless its add fails: when an
+//! add returns −1, libvirt frees `opaque` itself (contract C6). The callback
+//! comes back in the error of a well-behaved implementation. Others drop it
+//! while they panic, hand it to another thread that refuses it, or keep it. And
+//! a right one may have called and freed it on the loop's thread before the
+//! add returns on this one. So the callback and its add share the callback's
+//! [fate](self::UNDECIDED), and whoever comes second does what is owed:
 //!
-//! - a callback that is dropped on the thread that is adding it was refused;
-//! - a callback that outlives an add that failed is *disowned*: it is neither
-//!   called nor freed again.
+//! - dropped before the answer: if the add fails nothing is owed; if it
+//!   succeeds the loop frees it, through a timer of its own;
+//! - kept although the add failed: it is neither called nor freed again.
 
 #![allow(unsafe_code, reason = "calls the functions that libvirt gave")]
 
-use std::cell::Cell;
-use std::collections::BTreeSet;
 use std::ffi::{c_int, c_void};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::mem;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use virt_event::{EventImpl, Period, TimeoutCallback};
 
 use crate::sys::FreeFn;
 
@@ -30,14 +32,29 @@ pub(crate) type TimeoutFn = unsafe extern "C" fn(c_int, *mut c_void);
 /// What libvirt passed to an add. `F` is the type of `cb`.
 pub(crate) struct ForeignCallback<F> {
     cb: F,
-    opaque: *mut c_void,
+    free: Free,
+    fate: Arc<AtomicU8>,
+}
+
+/// The add has not been answered, and the callback not been dropped.
+const UNDECIDED: u8 = 0;
+/// The add has succeeded: the drop frees.
+const TAKEN: u8 = 1;
+/// The add has failed: libvirt frees.
+const REFUSED: u8 = 2;
+/// Dropped before the add was answered: the add decides.
+const DROPPED: u8 = 3;
+
+/// `ff(opaque)`, to be called at most once.
+#[derive(Clone, Copy)]
+struct Free {
     ff: FreeFn,
-    number: u64,
+    opaque: *mut c_void,
 }
 
 // SAFETY: libvirt adds from any thread what it expects to be called and freed
 // on the loop's thread; `opaque` is its own to synchronise.
-unsafe impl<F: Send> Send for ForeignCallback<F> {}
+unsafe impl Send for Free {}
 
 impl<F> ForeignCallback<F> {
     /// # Safety
@@ -46,106 +63,113 @@ impl<F> ForeignCallback<F> {
     ///   `opaque` on any thread until `ff` has been.
     /// - `ff` may be called once with `opaque`, on any thread, after that.
     pub(crate) unsafe fn new(cb: F, opaque: *mut c_void, ff: FreeFn) -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
         Self {
             cb,
-            opaque,
-            ff,
-            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            free: Free { ff, opaque },
+            fate: Arc::new(AtomicU8::new(UNDECIDED)),
         }
+    }
+
+    fn is_refused(&self) -> bool {
+        self.fate.load(Ordering::Acquire) == REFUSED
     }
 }
 
 impl ForeignCallback<HandleFn> {
     pub(crate) fn call(&mut self, watch: c_int, fd: c_int, events: c_int) {
-        if !is_disowned(self.number) {
-            // SAFETY: promised to `new`; `ff` is called by the drop only.
-            unsafe { (self.cb)(watch, fd, events, self.opaque) }
+        if !self.is_refused() {
+            // SAFETY: promised to `new`; `ff` is called after the drop only.
+            unsafe { (self.cb)(watch, fd, events, self.free.opaque) }
         }
     }
 }
 
 impl ForeignCallback<TimeoutFn> {
     pub(crate) fn call(&mut self, timer: c_int) {
-        if !is_disowned(self.number) {
-            // SAFETY: promised to `new`; `ff` is called by the drop only.
-            unsafe { (self.cb)(timer, self.opaque) }
+        if !self.is_refused() {
+            // SAFETY: promised to `new`; `ff` is called after the drop only.
+            unsafe { (self.cb)(timer, self.free.opaque) }
         }
     }
 }
 
 impl<F> Drop for ForeignCallback<F> {
     fn drop(&mut self) {
-        if ADDING.get() == self.number {
-            ADDING.set(0);
-            return;
+        let fate =
+            self.fate
+                .compare_exchange(UNDECIDED, DROPPED, Ordering::AcqRel, Ordering::Acquire);
+        if fate == Err(TAKEN) {
+            self.free.run();
         }
-        if is_disowned(self.number) {
-            return;
-        }
+    }
+}
+
+impl Free {
+    fn run(self) {
         if let Some(ff) = self.ff {
-            // SAFETY: promised to `new`; a drop happens once.
+            // SAFETY: promised to `ForeignCallback::new`. The fate leads here
+            // once: from the drop if the add had succeeded before, otherwise
+            // from the add.
             unsafe { ff(self.opaque) }
         }
     }
 }
 
-thread_local! {
-    /// The number of the callback that this thread is adding; 0 when there is
-    /// none, or when it has been dropped.
-    static ADDING: Cell<u64> = const { Cell::new(0) };
-}
-
-/// Marks a callback as being added by this thread, from its making until the
-/// implementation's answer.
+/// An add, from the making of its callback until the implementation's answer.
 pub(crate) struct Adding {
-    number: u64,
-    /// What this thread was adding before, if the implementation adds from
-    /// within an add.
-    outer: u64,
+    free: Free,
+    fate: Arc<AtomicU8>,
 }
 
 impl Adding {
     pub(crate) fn begin<F>(callback: &ForeignCallback<F>) -> Self {
         Self {
-            number: callback.number,
-            outer: ADDING.replace(callback.number),
+            free: callback.free,
+            fate: Arc::clone(&callback.fate),
         }
     }
 
-    /// The implementation took it: from now on its drop frees.
-    pub(crate) fn taken(self) {
-        ADDING.set(0);
+    /// The implementation took it: from now on its drop frees. If it has been
+    /// dropped already, by a loop that was quick to call and remove it, the
+    /// loop frees it now: not this thread, which is inside an add.
+    pub(crate) fn taken(self, implementation: &'static dyn EventImpl) {
+        let fate =
+            self.fate
+                .compare_exchange(UNDECIDED, TAKEN, Ordering::AcqRel, Ordering::Acquire);
+        if fate == Err(DROPPED) && self.free.ff.is_some() {
+            free_on_the_loop(self.free, implementation);
+        }
     }
 }
 
-/// The add failed, if this was not [`taken`](Adding::taken).
+/// The add failed, if this was not [`taken`](Adding::taken): that would have
+/// left nothing undecided.
 impl Drop for Adding {
     fn drop(&mut self) {
-        if ADDING.replace(self.outer) == self.number {
-            disown(self.number);
-        }
+        let _ = self
+            .fate
+            .compare_exchange(UNDECIDED, REFUSED, Ordering::AcqRel, Ordering::Acquire);
     }
 }
 
-/// The numbers of callbacks that their implementation kept although their add
-/// failed. An implementation that does so is broken; this keeps it from
-/// touching memory that libvirt has freed.
-static DISOWNED: Mutex<BTreeSet<u64>> = Mutex::new(BTreeSet::new());
+/// Frees when it is dropped.
+struct Owed(Free);
 
-/// Whether there are any, so that a call need not take the lock.
-static ANY_DISOWNED: AtomicBool = AtomicBool::new(false);
-
-fn disown(number: u64) {
-    let mut disowned = DISOWNED.lock().unwrap_or_else(PoisonError::into_inner);
-    disowned.insert(number);
-    ANY_DISOWNED.store(true, Ordering::Release);
+impl Drop for Owed {
+    fn drop(&mut self) {
+        self.0.run();
+    }
 }
 
-fn is_disowned(number: u64) -> bool {
-    ANY_DISOWNED.load(Ordering::Acquire)
-        && DISOWNED
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(&number)
+/// Has the loop call `ff`, by freeing a timer that removes itself.
+fn free_on_the_loop(free: Free, implementation: &'static dyn EventImpl) {
+    let callback = TimeoutCallback::with_state(Owed(free), move |_, timer| {
+        // It is there: this is its own call.
+        let _ = implementation.remove_timeout(timer);
+    });
+    if let Err(rejected) = implementation.add_timeout(Period::EVERY_ITERATION, callback) {
+        // Leaking is all that is left: on this thread libvirt may hold locks
+        // that `ff` takes.
+        mem::forget(rejected);
+    }
 }

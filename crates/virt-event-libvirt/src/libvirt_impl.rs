@@ -44,8 +44,11 @@ use crate::trampolines::{entry, while_deciding};
 pub struct LibvirtImpl(());
 
 impl LibvirtImpl {
-    /// Access to the registered loop, or `None` if libvirt has none, or has
-    /// only a part of one because two were registered at once.
+    /// Access to the registered loop, or `None` if libvirt has none.
+    ///
+    /// Where two loops were registered at once and each got a part of the six
+    /// functions, it is told by who adds timeouts: `None` if that is a failed
+    /// [`install`](crate::install) of ours, which refuses them.
     ///
     /// A loop stays registered as long as the process lives.
     pub fn registered() -> Option<Self> {

@@ -63,7 +63,7 @@ unsafe extern "C" fn add_handle(
         let watch = implementation
             .add_handle(fd, HandleEvents::from_raw(events), callback)
             .ok()?;
-        adding.taken();
+        adding.taken(implementation);
         Some(watch.get())
     };
     entry(None, entered).unwrap_or(-1)
@@ -114,7 +114,7 @@ unsafe extern "C" fn add_timeout(
         let timer = implementation
             .add_timeout(Period::from_raw(millis), callback)
             .ok()?;
-        adding.taken();
+        adding.taken(implementation);
         Some(timer.get())
     };
     entry(None, entered).unwrap_or(-1)

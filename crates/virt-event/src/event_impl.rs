@@ -32,6 +32,9 @@ use crate::{
 /// - A removed callback **must** be dropped exactly once, after its last call
 ///   has returned, in bounded time.
 /// - Readiness **must** be level-triggered.
+/// - An implementation **must** log the descriptors that it refuses: libvirt
+///   swallows the error, and opens a connection without events.
+/// - A callback **must not** be kept when its add fails.
 ///
 /// Methods that are added to this trait later will have default bodies.
 pub trait EventImpl: Send + Sync {

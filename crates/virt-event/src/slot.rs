@@ -1,5 +1,8 @@
 use std::any::Any;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::Duration;
 
 use crate::{Error, EventImpl, Rejected};
 
@@ -7,9 +10,12 @@ use crate::{Error, EventImpl, Rejected};
 /// calling it for as long as the process lives.
 static SLOT: OnceLock<Slot> = OnceLock::new();
 
-/// Held by whoever decides about the slot, so that of two racing
-/// registrations one loses before anything has happened.
-static DECIDING: Mutex<()> = Mutex::new(());
+/// The process that decides about the slot right now; 0 if none does. Of two
+/// racing registrations one loses before anything has happened.
+///
+/// A lock that knows its owner's process, because a child that is forked while
+/// a thread of its parent decides must not wait for that thread.
+static DECIDER: AtomicU32 = AtomicU32::new(0);
 
 struct Slot {
     implementation: Arc<dyn EventImpl>,
@@ -23,13 +29,16 @@ struct Slot {
 /// Applications do not call this: `virt_event_libvirt::install` does, and
 /// each adapter's `install` calls that. Libraries never install anything.
 ///
-/// `register` runs under the lock that decides between two racing
-/// registrations, and only if the slot is empty. The slot is filled after it
-/// has succeeded, and stays filled as long as the process lives.
+/// `register` runs only if the slot is empty, and while no other registration
+/// can, so that of two racing ones one loses before anything has happened. The
+/// slot is filled after it has succeeded, and stays filled as long as the
+/// process lives.
 ///
 /// # Errors
 ///
 /// - [`Error::AlreadyInstalled`] (converted to `E`) if the slot is taken.
+/// - [`Error::Forked`] (converted to `E`) in a child that was forked while a
+///   thread of its parent was registering.
 /// - The error of `register`.
 ///
 /// The implementation comes back with either.
@@ -41,7 +50,10 @@ where
     T: EventImpl + 'static,
     E: From<Error>,
 {
-    let decided = decide();
+    let decided = match decide() {
+        Ok(decided) => decided,
+        Err(error) => return Err(Rejected::new(error, implementation)),
+    };
     if SLOT.get().is_some() {
         return Err(Rejected::new(Error::AlreadyInstalled, implementation));
     }
@@ -62,18 +74,20 @@ where
     Ok(())
 }
 
-/// Runs `register` under the lock of [`install_with`], for code that gives
+/// Runs `register` as [`install_with`] does, for code that gives
 /// libvirt a loop which is not an [`EventImpl`] of this process (libvirt's
 /// own, say). The slot stays empty.
 ///
 /// # Errors
 ///
 /// - [`Error::AlreadyInstalled`] (converted to `E`) if the slot is taken.
+/// - [`Error::Forked`] (converted to `E`) in a child that was forked while a
+///   thread of its parent was registering.
 /// - The error of `register`.
 pub fn register_foreign_with<R, E: From<Error>>(
     register: impl FnOnce() -> Result<R, E>,
 ) -> Result<R, E> {
-    let decided = decide();
+    let decided = decide()?;
     if SLOT.get().is_some() {
         return Err(Error::AlreadyInstalled.into());
     }
@@ -95,6 +109,7 @@ pub fn installed() -> Option<&'static dyn EventImpl> {
 /// refused. Calling this from within `register` of [`install_with`] deadlocks.
 pub fn installed_or_wait() -> Option<&'static dyn EventImpl> {
     if SLOT.get().is_none() {
+        // A forked child finds nothing installed, now or later.
         drop(decide());
     }
     installed()
@@ -106,7 +121,31 @@ pub fn installed_as<T: Send + Sync + 'static>() -> Option<Arc<T>> {
     Arc::clone(&SLOT.get()?.any).downcast().ok()
 }
 
-fn decide() -> MutexGuard<'static, ()> {
-    // Nothing is half-done when `register` panics: the slot is still empty.
-    DECIDING.lock().unwrap_or_else(PoisonError::into_inner)
+/// How long to sleep between two looks at [`DECIDER`].
+const MOMENT: Duration = Duration::from_micros(100);
+
+/// Takes the right to decide, waiting for another thread that has it: until
+/// libvirt has been asked, a matter of microseconds.
+fn decide() -> Result<Decided, Error> {
+    let this_process = std::process::id();
+    loop {
+        let taken = DECIDER.compare_exchange(0, this_process, Ordering::Acquire, Ordering::Relaxed);
+        match taken {
+            Ok(_) => return Ok(Decided),
+            // A short sleep rather than a queue: it happens once in a process,
+            // if ever.
+            Err(decider) if decider == this_process => thread::sleep(MOMENT),
+            Err(_) => return Err(Error::Forked),
+        }
+    }
+}
+
+/// The right to decide; given up when dropped, also by a panic of `register`,
+/// after which the slot is still empty.
+struct Decided;
+
+impl Drop for Decided {
+    fn drop(&mut self) {
+        DECIDER.store(0, Ordering::Release);
+    }
 }

@@ -41,6 +41,16 @@ pub(super) const CASES: &[ProcessCase] = &[
         Bent(Fault::FreesWhatIsRefused)
     ),
     process_case!(
+        f01_adds_refused_on_another_thread_free_nothing,
+        "frees what is refused",
+        Bent(Fault::FreesWhatIsRefused)
+    ),
+    process_case!(
+        f01_freed_before_the_add_returns,
+        "forgets to free",
+        Bent(Fault::ForgetsToFree)
+    ),
+    process_case!(
         f01_handle_arguments_arrive,
         "asks for every event",
         Bent(Fault::AsksForEverything)
@@ -143,6 +153,31 @@ fn f01_refused_adds_return_minus_one_and_free_nothing(installer: &dyn Installer)
 /// wraps a second one.
 fn f01_adds_refused_in_disguise_free_nothing(installer: &dyn Installer) {
     adds_free_nothing_in(Mood::RefuseInDisguise, installer);
+}
+
+/// A loop on another thread refuses, and drops what it got.
+fn f01_adds_refused_on_another_thread_free_nothing(installer: &dyn Installer) {
+    adds_free_nothing_in(Mood::RefuseElsewhere, installer);
+}
+
+/// The loop's thread was quick to call, remove and free. libvirt may hold
+/// locks in the add, so the free comes with a turn.
+fn f01_freed_before_the_add_returns(installer: &dyn Installer) {
+    let implementation = install(installer);
+    let opaques = [Opaque::new(), Opaque::new()];
+    implementation.set_mood(Mood::FinishElsewhere);
+    assert_eq!(c::add_handle(0, 1, opaques[0]), 1);
+    implementation.set_mood(Mood::FinishElsewhere);
+    assert!(c::add_timeout(0, opaques[1]) >= 1);
+    for opaque in opaques {
+        assert!(opaque.frees().is_empty(), "freed inside the add");
+    }
+    implementation.turn(Duration::ZERO);
+    implementation.turn(Duration::ZERO);
+    for opaque in opaques {
+        assert_eq!(opaque.frees().len(), 1);
+    }
+    assert_eq!(implementation.left(), 0);
 }
 
 fn adds_free_nothing_in(mood: Mood, installer: &dyn Installer) {

@@ -4,6 +4,7 @@ use std::os::fd::RawFd;
 use std::os::unix::net::UnixStream;
 use std::panic;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use virt_event::{
@@ -39,6 +40,11 @@ pub(super) enum Mood {
     Refuse,
     /// The same, with the callback inside another one.
     RefuseInDisguise,
+    /// It takes nothing, and drops callbacks on another thread.
+    RefuseElsewhere,
+    /// Once: it has freed the callback on another thread, as after calls and a
+    /// removal there, before its add returns.
+    FinishElsewhere,
     /// It panics.
     Panic,
     /// It panics, but keeps the callback and will call it.
@@ -161,11 +167,21 @@ impl EventImpl for TestLoop {
                 });
                 return Err(Rejected::new(Error::IdsExhausted, disguised));
             }
+            Mood::RefuseElsewhere => {
+                drop_elsewhere(callback);
+                let another = HandleCallback::new(|_, _, _| {});
+                return Err(Rejected::new(Error::IdsExhausted, another));
+            }
             _ => {}
         }
         let mut state = self.state();
         state.last_watch += 1;
         let id = state.last_watch;
+        if mood == Mood::FinishElsewhere {
+            state.mood = Mood::Work;
+            drop_elsewhere(callback);
+            return Ok(WatchId::new(id).expect("it is positive"));
+        }
         let watch = Watch {
             fd,
             events,
@@ -209,11 +225,21 @@ impl EventImpl for TestLoop {
                 let disguised = TimeoutCallback::new(move |timer| callback.call(timer));
                 return Err(Rejected::new(Error::IdsExhausted, disguised));
             }
+            Mood::RefuseElsewhere => {
+                drop_elsewhere(callback);
+                let another = TimeoutCallback::new(|_| {});
+                return Err(Rejected::new(Error::IdsExhausted, another));
+            }
             _ => {}
         }
         let mut state = self.state();
         state.last_timer += 1;
         let id = state.last_timer;
+        if mood == Mood::FinishElsewhere {
+            state.mood = Mood::Work;
+            drop_elsewhere(callback);
+            return Ok(TimerId::new(id).expect("it is positive"));
+        }
         let timer = Timer {
             period,
             due: due(period),
@@ -245,4 +271,10 @@ impl EventImpl for TestLoop {
         self.changed();
         Ok(())
     }
+}
+
+fn drop_elsewhere(callback: impl Send) {
+    thread::scope(|scope| {
+        scope.spawn(move || drop(callback));
+    });
 }
