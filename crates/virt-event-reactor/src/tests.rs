@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::fd::OwnedFd;
-use virt_event::{Error, EventImpl, HandleCallback, HandleEvents, Period, TimeoutCallback};
+use virt_event::{
+    Error, EventImpl, HandleCallback, HandleEvents, Period, TimeoutCallback, WatchId,
+};
 
 use crate::sys::Errno;
 use crate::{AttachError, Leftover, Reactor, TurnError};
@@ -30,6 +32,14 @@ fn counter() -> (Arc<AtomicUsize>, HandleCallback) {
     (count, callback)
 }
 
+/// A ready descriptor, and a parked watch on it with a count of its calls.
+fn parked(reactor: &Reactor) -> (OwnedFd, WatchId, Arc<AtomicUsize>) {
+    let fd = kicked();
+    let (count, callback) = counter();
+    let added = reactor.add_handle(fd.as_raw_fd(), HandleEvents::empty(), callback);
+    (fd, added.unwrap(), count)
+}
+
 fn nothing() -> TimeoutCallback {
     TimeoutCallback::new(|_| {})
 }
@@ -47,11 +57,7 @@ fn inject(reactor: &Reactor, fault: Option<Errno>) {
 #[test]
 fn h10_a_change_refused_for_lack_of_memory_is_made_later() {
     let reactor = Reactor::new().unwrap();
-    let fd = kicked();
-    let (count, callback) = counter();
-    let watch = reactor
-        .add_handle(fd.as_raw_fd(), HandleEvents::empty(), callback)
-        .unwrap();
+    let (_fd, watch, count) = parked(&reactor);
 
     inject(&reactor, Some(Errno::NOSPC));
     reactor.update_handle(watch, HandleEvents::READABLE);
@@ -71,11 +77,7 @@ fn h10_a_change_refused_for_lack_of_memory_is_made_later() {
 #[test]
 fn h10_an_entry_with_a_refused_change_can_be_parked_and_removed() {
     let reactor = Reactor::new().unwrap();
-    let fd = kicked();
-    let (count, callback) = counter();
-    let watch = reactor
-        .add_handle(fd.as_raw_fd(), HandleEvents::empty(), callback)
-        .unwrap();
+    let (_fd, watch, count) = parked(&reactor);
     inject(&reactor, Some(Errno::NOMEM));
     reactor.update_handle(watch, HandleEvents::READABLE);
     reactor.update_handle(watch, HandleEvents::empty());

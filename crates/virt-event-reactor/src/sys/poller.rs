@@ -103,10 +103,7 @@ impl Poller {
         generation: u32,
         events: HandleEvents,
     ) -> Result<(), Errno> {
-        #[cfg(test)]
-        self.injected_fault()?;
-        let token = Source::Descriptor { fd, generation }.token();
-        let fd = self.borrow(fd)?;
+        let (fd, token) = self.target(fd, generation)?;
         epoll::add(&self.epoll, fd, token, flags(events))
     }
 
@@ -117,10 +114,7 @@ impl Poller {
         generation: u32,
         events: HandleEvents,
     ) -> Result<(), Errno> {
-        #[cfg(test)]
-        self.injected_fault()?;
-        let token = Source::Descriptor { fd, generation }.token();
-        let fd = self.borrow(fd)?;
+        let (fd, token) = self.target(fd, generation)?;
         epoll::modify(&self.epoll, fd, token, flags(events))
     }
 
@@ -212,6 +206,14 @@ impl Poller {
     /// Whether a wake-up was asked for since the last time.
     pub(crate) fn take_wake(&self) -> bool {
         self.woken.swap(false, Ordering::SeqCst)
+    }
+
+    /// What to change the set for, and what its events are to carry.
+    fn target(&self, fd: RawFd, generation: u32) -> Result<(BorrowedFd<'_>, EventData), Errno> {
+        #[cfg(test)]
+        self.injected_fault()?;
+        let token = Source::Descriptor { fd, generation }.token();
+        Ok((self.borrow(fd)?, token))
     }
 
     /// Refuses negative numbers, and our own descriptors: adding those would
