@@ -4,6 +4,7 @@ use std::os::fd::RawFd;
 use virt_event::{HandleCallback, HandleEvents, WatchId};
 
 use crate::id_map::{IdMap, IdSource};
+use crate::stale::StaleEvents;
 use crate::sys::{Errno, Events, FileId, Poller, Source};
 
 /// The watches, the descriptors they are on, and what the kernel was told.
@@ -21,8 +22,8 @@ pub(crate) struct Handles {
     always_ready: Vec<(RawFd, FileId)>,
     /// Descriptors whose last change the kernel refused for lack of memory.
     retry: Vec<RawFd>,
-    /// Events of descriptors that are gone, with whether they were reported.
-    stale: Vec<(Source, bool)>,
+    /// Events of descriptors that are gone.
+    stale: StaleEvents,
 }
 
 struct Watch {
@@ -103,7 +104,7 @@ impl Handles {
             generation: ORPHAN,
             always_ready: Vec::new(),
             retry: Vec::new(),
-            stale: Vec::new(),
+            stale: StaleEvents::new(),
         }
     }
 
@@ -233,7 +234,7 @@ impl Handles {
                         },
                     ));
                 }
-                _ if report.is_none() => report = self.note_stale(source, fd),
+                _ if report.is_none() && self.stale.note(source) => report = Some(fd),
                 _ => {}
             }
         }
@@ -580,22 +581,6 @@ impl Handles {
             true
         });
         self.always_ready = always_ready;
-    }
-
-    /// Notes an event of a descriptor that is gone. One may be left over from
-    /// a removal during the fetch; if it is seen again the kernel goes on
-    /// reporting it, because a duplicate of the descriptor is still open.
-    fn note_stale(&mut self, source: Source, fd: RawFd) -> Option<RawFd> {
-        const REMEMBERED: usize = 64;
-        if let Some((_, reported)) = self.stale.iter_mut().find(|(other, _)| *other == source) {
-            return (!std::mem::replace(reported, true)).then_some(fd);
-        }
-        if self.stale.len() == REMEMBERED {
-            self.stale.retain(|&(_, reported)| reported);
-            self.stale.truncate(REMEMBERED / 2);
-        }
-        self.stale.push((source, false));
-        None
     }
 }
 

@@ -72,6 +72,7 @@ mod handles;
 mod id_map;
 mod reactor;
 mod report;
+mod stale;
 mod state;
 mod stats;
 mod sys;
