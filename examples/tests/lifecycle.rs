@@ -114,10 +114,36 @@ fn a_reader_that_went_away_is_no_error() {
 
 #[test]
 fn output_that_is_lost_is_an_error() {
-    let full = File::options().write(true).open("/dev/full").unwrap();
-    let output = Lifecycle::start_into(&[], Stdio::from(full)).output();
+    let output = Lifecycle::start_into(&[], full()).output();
     assert!(text(&output.stderr).contains("No space left"));
     assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn help_that_is_lost_is_an_error() {
+    let output = Lifecycle::start_into(&["--help"], full()).output();
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn a_stderr_that_takes_nothing_changes_no_status() {
+    for (arguments, status) in [
+        (&["--url", "x"][..], 2),
+        (&["--uri", "test://["], 1),
+        (&[], 0),
+    ] {
+        let output = Lifecycle::spawn(arguments, Stdio::piped(), full()).output();
+        assert_eq!(output.status.code(), Some(status), "{arguments:?}");
+    }
+}
+
+/// Takes nothing: every write fails.
+fn full() -> Stdio {
+    File::options()
+        .write(true)
+        .open("/dev/full")
+        .unwrap()
+        .into()
 }
 
 /// A running `lifecycle`; killed if the test ends before it does.
@@ -135,6 +161,10 @@ impl Lifecycle {
     }
 
     fn start_into(arguments: &[&str], stdout: Stdio) -> Self {
+        Self::spawn(arguments, stdout, Stdio::piped())
+    }
+
+    fn spawn(arguments: &[&str], stdout: Stdio, stderr: Stdio) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_lifecycle"))
             .args(arguments)
             // The messages of libvirt and of the system are compared.
@@ -143,7 +173,7 @@ impl Lifecycle {
             .env("LIBVIRT_AUTOSTART", "0")
             .stdin(Stdio::null())
             .stdout(stdout)
-            .stderr(Stdio::piped())
+            .stderr(stderr)
             .spawn()
             .unwrap();
         Self {

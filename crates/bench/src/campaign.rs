@@ -5,8 +5,9 @@ use std::time::Duration;
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::child::Child;
+use crate::child::{self, Child};
 use crate::contender::Contender;
+use crate::report::NotMeasured;
 use crate::sample::Sample;
 use crate::statistics::Summary;
 use crate::workload::Workload;
@@ -36,19 +37,44 @@ pub(crate) struct Cell {
     pub(crate) wall: Summary,
 }
 
+/// What came of a campaign.
+#[derive(Clone, Debug)]
+pub(crate) struct Outcome {
+    /// By workload and then by loop.
+    pub(crate) cells: Vec<Cell>,
+    /// The workloads that have no cells.
+    pub(crate) not_measured: Vec<NotMeasured>,
+}
+
 impl Campaign {
-    /// Measures every cell, by workload and then by loop.
-    pub(crate) fn run(&self) -> Result<Vec<Cell>> {
-        let progress = self.progress();
+    /// Measures every cell of every workload that this machine can do. Which
+    /// those are is known before the first round.
+    pub(crate) fn run(&self) -> Result<Outcome> {
+        let mut possible = Vec::new();
+        let mut not_measured = Vec::new();
+        for &workload in &self.workloads {
+            match child::can_have_descriptors(workload) {
+                Ok(()) => possible.push(workload),
+                Err(error) => not_measured.push(NotMeasured {
+                    workload: workload.to_string(),
+                    reason: format!("{error:#}"),
+                }),
+            }
+        }
+
+        let progress = self.progress(possible.len());
         let mut cells = Vec::new();
-        for family in self.workloads.chunk_by(|a, b| a.family() == b.family()) {
+        for family in possible.chunk_by(|a, b| a.family() == b.family()) {
             if progress.is_hidden() {
                 eprintln!("measuring {} …", family[0].family());
             }
             cells.extend(self.measure(family, &progress)?);
         }
         progress.finish_and_clear();
-        Ok(cells)
+        Ok(Outcome {
+            cells,
+            not_measured,
+        })
     }
 
     /// Measures the cells of one family in interleaved rounds (A B C A B C …),
@@ -73,8 +99,8 @@ impl Campaign {
     }
 
     /// A bar on a terminal; hidden elsewhere.
-    fn progress(&self) -> ProgressBar {
-        let cells = self.workloads.len() * self.contenders.len();
+    fn progress(&self, workloads: usize) -> ProgressBar {
+        let cells = workloads * self.contenders.len();
         let steps = cells as u64 * (u64::from(self.rounds) + 1);
         let style = ProgressStyle::with_template("{wide_bar} {percent:>3} %  {msg:36}")
             .expect("a fixed template");

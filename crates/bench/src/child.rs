@@ -3,7 +3,8 @@
 //! A loop registers with libvirt for the life of its process, so each cell of
 //! the table has one. It stays alive over the rounds. The parent writes a
 //! number of operations on a line; the child does them and answers with a
-//! [`Sample`] on a line. The end of its input ends the child.
+//! [`Sample`] on a line, or with `error: ` and what went wrong, and ends then.
+//! The end of its input ends the child too.
 
 use std::env;
 use std::io::{self, BufRead, BufReader, Write};
@@ -25,6 +26,9 @@ const DEADLINE: Timespec = Timespec {
 
 /// What a child says once it is set up.
 const READY: &str = "ready";
+
+/// What a child that cannot go on says before the reason.
+const ERROR: &str = "error: ";
 
 /// Descriptors that a loop may have of its own, the standard ones included.
 const RESERVE: u64 = 64;
@@ -87,7 +91,11 @@ impl Child {
             let status = self.process.wait()?;
             bail!("{}: the child ended early ({status})", self.name);
         }
-        Ok(line.trim_end().to_owned())
+        let line = line.trim_end();
+        if let Some(reason) = line.strip_prefix(ERROR) {
+            bail!("{}: {reason}", self.name);
+        }
+        Ok(line.to_owned())
     }
 }
 
@@ -101,10 +109,21 @@ impl Drop for Child {
 }
 
 /// The child's side: sets the workload up, and heeds orders until they end.
+///
+/// # Errors
+///
+/// - Whatever went wrong, after the parent was told.
 pub(crate) fn serve(contender: Contender, workload: Workload) -> Result<()> {
-    allow_descriptors(u64::from(workload.descriptors()) + RESERVE)?;
-    let mut rounds = contender.prepare(workload)?;
     let mut answers = io::stdout().lock();
+    heed(contender, workload, &mut answers).inspect_err(|error| {
+        // The parent may be gone, and then nobody wants to know.
+        let _ = writeln!(answers, "{ERROR}{error:#}");
+    })
+}
+
+fn heed(contender: Contender, workload: Workload, answers: &mut impl Write) -> Result<()> {
+    allow_descriptors(needed(workload))?;
+    let mut rounds = contender.prepare(workload)?;
     writeln!(answers, "{READY}")?;
     for order in io::stdin().lock().lines() {
         let operations = order?.parse().context("an order is a number")?;
@@ -112,6 +131,23 @@ pub(crate) fn serve(contender: Contender, workload: Workload) -> Result<()> {
         writeln!(answers, "{sample}")?;
     }
     Ok(())
+}
+
+/// Whether the children of this process may have the descriptors that
+/// `workload` needs.
+///
+/// # Errors
+///
+/// - They may not; the message says how many they need.
+pub(crate) fn can_have_descriptors(workload: Workload) -> Result<()> {
+    let before = getrlimit(Resource::Nofile);
+    allow_descriptors(needed(workload))?;
+    // Each child raises its own.
+    setrlimit(Resource::Nofile, before).context("a limit cannot be restored")
+}
+
+fn needed(workload: Workload) -> u64 {
+    u64::from(workload.descriptors()) + RESERVE
 }
 
 /// Raises this process's limit on descriptors to `needed`, where it is lower.
@@ -131,6 +167,6 @@ fn allow_descriptors(needed: u64) -> Result<()> {
         maximum,
     };
     setrlimit(Resource::Nofile, raised).with_context(|| {
-        format!("this workload needs {needed} descriptors; raise the hard limit (ulimit -Hn)")
+        format!("it needs {needed} descriptors; raise the hard limit (ulimit -Hn)")
     })
 }

@@ -61,8 +61,11 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // On one line, whatever RUST_BACKTRACE says.
-            eprintln!("error: {error:#}");
+            // On one line, whatever RUST_BACKTRACE says. A child has told its
+            // parent, and the user shall hear of it once.
+            if !arguments.serve {
+                eprintln!("error: {error:#}");
+            }
             ExitCode::FAILURE
         }
     }
@@ -71,7 +74,7 @@ fn main() -> ExitCode {
 /// The child's part.
 fn serve(arguments: &Arguments) -> Result<()> {
     let (contender, workload) = arguments.cell().context("a child has one cell")?;
-    child::serve(contender, workload).with_context(|| format!("{workload} on {contender}"))
+    child::serve(contender, workload)
 }
 
 /// The user's part.
@@ -83,8 +86,8 @@ fn measure(arguments: &Arguments) -> Result<()> {
     // Before the measurement, which takes a while and must not be lost.
     let json = arguments.json.as_deref().map(create).transpose()?;
     let machine = Machine::look();
-    let cells = campaign.run()?;
-    let report = Report::new(machine, campaign.rounds, &cells);
+    let outcome = campaign.run()?;
+    let report = Report::new(machine, campaign.rounds, outcome);
     write!(io::stdout(), "{report}")?;
     if let Some(mut file) = json {
         serde_json::to_writer_pretty(&mut file, &report)?;

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::bound::Finding;
-use crate::campaign::Cell;
+use crate::campaign::Outcome;
 use crate::date;
 use crate::machine::Machine;
 use crate::row::Row;
@@ -17,19 +17,34 @@ pub(crate) struct Report {
     /// Rounds of each row.
     pub(crate) rounds: u32,
     pub(crate) rows: Vec<Row>,
+    pub(crate) not_measured: Vec<NotMeasured>,
     /// Those whose rows were all measured.
     pub(crate) bounds: Vec<Finding>,
 }
 
+/// A workload that this machine cannot do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct NotMeasured {
+    /// As on the command line.
+    pub(crate) workload: String,
+    /// In words.
+    pub(crate) reason: String,
+}
+
 impl Report {
     /// Puts together what was measured.
-    pub(crate) fn new(machine: Machine, rounds: u32, cells: &[Cell]) -> Self {
+    pub(crate) fn new(machine: Machine, rounds: u32, outcome: Outcome) -> Self {
+        let Outcome {
+            cells,
+            not_measured,
+        } = outcome;
         Self {
             machine,
             date: date::now(),
             rounds,
-            rows: Row::of_cells(cells),
-            bounds: Finding::of_cells(cells),
+            rows: Row::of_cells(&cells),
+            not_measured,
+            bounds: Finding::of_cells(&cells),
         }
     }
 }

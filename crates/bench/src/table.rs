@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use crate::bound::{Finding, Verdict};
+use crate::bound::{Finding, Limit, Verdict};
 use crate::machine::Machine;
-use crate::report::Report;
+use crate::report::{NotMeasured, Report};
 use crate::row::Row;
 use crate::statistics::INCONCLUSIVE_ABOVE;
 
@@ -31,6 +31,24 @@ impl fmt::Display for Report {
              libvirt's default loop.",
             INCONCLUSIVE_ABOVE * 100.0
         )?;
+        if self
+            .rows
+            .iter()
+            .any(|row| row.workload.starts_with("update-timeout"))
+        {
+            writeln!(
+                f,
+                "update-timeout switches one timer on and off, so that no deadline comes before \
+                 the one known to the kernel;\nupdate-timeout-earlier moves it earlier each \
+                 time, the dearest case. No bound rests on that."
+            )?;
+        }
+        if !self.not_measured.is_empty() {
+            writeln!(f, "\nNot measured, nor the bounds that need it")?;
+        }
+        for workload in &self.not_measured {
+            writeln!(f, "  {workload}")?;
+        }
         if !self.bounds.is_empty() {
             writeln!(f, "\nBounds")?;
         }
@@ -61,12 +79,27 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{:<64} {:>8}  (at most {})  {}",
+            "{:<64} {:>8}  ({})  {}",
             self.bound,
             ratio(self.ratio),
             self.limit,
             self.verdict
         )
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AtMost(limit) => write!(f, "at most {limit}"),
+            Self::Below(limit) => write!(f, "below {limit}"),
+        }
+    }
+}
+
+impl fmt::Display for NotMeasured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:<24} {}", self.workload, self.reason)
     }
 }
 
@@ -202,9 +235,13 @@ mod tests {
             date: "2026-01-01T00:00:00Z".to_owned(),
             rounds: 9,
             rows: vec![row("floor", false), row("builtin", true)],
+            not_measured: vec![NotMeasured {
+                workload: "ping-pong/10000".to_owned(),
+                reason: "a reason".to_owned(),
+            }],
             bounds: vec![Finding {
                 bound: "something",
-                limit: 1.3,
+                limit: Limit::AtMost(1.3),
                 ratio: 1.0,
                 verdict: Verdict::Inconclusive,
             }],
@@ -213,6 +250,7 @@ mod tests {
         for part in [
             "ping-pong/0  floor        1,650       1,700   2.1 %     1.00          –",
             "–  inconclusive",
+            "ping-pong/10000          a reason",
             "(at most 1.3)  inconclusive",
         ] {
             assert!(text.contains(part), "{part:?} in\n{text}");

@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 
 const LOOPS: [&str; 3] = ["floor", "builtin", "libvirt-default"];
 
-const WORKLOADS: [&str; 8] = [
+const WORKLOADS: [&str; 9] = [
     "ping-pong/0",
     "ping-pong/100",
     "ping-pong/1000",
@@ -16,6 +16,7 @@ const WORKLOADS: [&str; 8] = [
     "add-remove/0",
     "add-remove/10000",
     "update-timeout",
+    "update-timeout-earlier",
 ];
 
 fn bench(arguments: &[&str]) -> Output {
@@ -107,6 +108,43 @@ fn a_ratio_is_left_out_where_its_other_side_was() {
     let text = std::fs::read_to_string(&path).unwrap();
     assert!(!text.contains("to_floor"), "{text}");
     assert!(!String::from_utf8_lossy(&output.stdout).contains("Bounds"));
+}
+
+/// Where the tests run as root, the program must not be allowed to raise the
+/// limit either.
+const WITH_FEW_DESCRIPTORS: &str = "\
+    ulimit -n 1000
+    if (ulimit -n 2000) 2>/dev/null; then
+        exec setpriv --bounding-set -sys_resource --inh-caps -sys_resource \"$0\" \"$@\"
+    fi
+    exec \"$0\" \"$@\"";
+
+#[test]
+fn what_cannot_be_done_is_said_once_and_the_rest_is_measured() {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("limit.json");
+    let output = Command::new("sh")
+        .args(["-c", WITH_FEW_DESCRIPTORS])
+        .arg(env!("CARGO_BIN_EXE_bench"))
+        .args([
+            "--quick",
+            "--workload=ping-pong/0,ping-pong/10000",
+            "--json",
+        ])
+        .arg(&path)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(!stderr(&output).contains("error"), "{}", stderr(&output));
+    let text = std::fs::read_to_string(&path).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(report["rows"].as_array().unwrap().len(), LOOPS.len());
+    assert_eq!(report["not_measured"][0]["workload"], "ping-pong/10000");
+    let table = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(
+        table.matches("it needs 10064 descriptors").count(),
+        1,
+        "{table}"
+    );
 }
 
 #[test]

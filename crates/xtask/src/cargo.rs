@@ -77,15 +77,17 @@ pub(crate) fn bench(arguments: &[OsString]) -> Command {
     command
 }
 
-/// Whether the arguments for cargo, those before `--`, name packages.
-/// `--workspace` would override them.
+/// Whether the arguments for cargo, those before `--`, say which packages they
+/// mean. A `--workspace` of ours would override them, and cargo refuses two.
 fn selects_packages(arguments: &[OsString]) -> bool {
     arguments
         .iter()
         .map(|argument| argument.to_string_lossy())
         .take_while(|argument| argument != "--")
         .any(|argument| {
-            argument == "--package"
+            argument == "--workspace"
+                || argument == "--all"
+                || argument == "--package"
                 || argument.starts_with("--package=")
                 || (argument.starts_with("-p") && !argument.starts_with("--"))
         })
@@ -118,6 +120,12 @@ mod tests {
             typed(&test(&words(&["--package=xtask"]))),
             "cargo test --package=xtask"
         );
+        for all in ["--workspace", "--all"] {
+            assert_eq!(
+                typed(&test(&words(&["--release", all]))),
+                format!("cargo test --release {all}")
+            );
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::cargo::cargo;
 use crate::failure::Failure;
+use crate::say::say;
 use crate::step::Step;
 
 /// Runs every step and stops at the first that fails.
@@ -22,14 +23,14 @@ pub(crate) fn run() -> Result<(), Failure> {
     for (index, step) in steps.into_iter().enumerate() {
         step.run(&format!("{}/{count}", index + 1))?;
     }
-    eprintln!(
+    say!(
         "ci: {count} steps passed in {:.0} s",
         start.elapsed().as_secs_f64()
     );
     if !licences {
         // Building cargo-deny takes longer than all the steps together, so it
         // is not installed for this; but nobody shall think that it ran.
-        eprintln!("ci: not checked: licences (deny.toml), because cargo-deny is not installed");
+        say!("ci: not checked: licences (deny.toml), because cargo-deny is not installed");
     }
     Ok(())
 }

@@ -9,30 +9,33 @@ mod ci;
 mod dpkg;
 mod failure;
 mod package;
+mod say;
 mod setup;
 mod step;
 mod task;
 mod valgrind;
 
 use std::env;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use crate::failure::Failure;
 use crate::package::Purpose;
+use crate::say::say;
 use crate::task::Task;
 
 fn main() -> ExitCode {
     let task = match Task::parse(env::args_os().skip(1)) {
         Ok(task) => task,
         Err(message) => {
-            eprintln!("xtask: {message}");
+            say!("xtask: {message}");
             return ExitCode::from(2);
         }
     };
     match run(task) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("xtask: {failure}");
+            say!("xtask: {failure}");
             ExitCode::FAILURE
         }
     }
@@ -40,13 +43,10 @@ fn main() -> ExitCode {
 
 fn run(task: Task) -> Result<(), Failure> {
     match task {
-        Task::Help => {
-            print!("{}", task::HELP);
-            Ok(())
-        }
+        Task::Help => print_help(),
         Task::Setup => {
             let present = setup::ensure(&[Purpose::Build, Purpose::Test, Purpose::Valgrind])?;
-            eprintln!("setup: all {present} packages are there");
+            say!("setup: all {present} packages are there");
             Ok(())
         }
         Task::Demo(arguments) => {
@@ -73,5 +73,18 @@ fn run(task: Task) -> Result<(), Failure> {
             setup::ensure(&[Purpose::Build, Purpose::Test, Purpose::Valgrind])?;
             valgrind::run(&names)
         }
+    }
+}
+
+fn print_help() -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    let written = stdout
+        .write_all(task::HELP.as_bytes())
+        .and_then(|()| stdout.flush());
+    match written {
+        // Nobody reads any more, as after `| head -1`.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err(Failure::new(format!("cannot print the help: {error}"))),
+        Ok(()) => Ok(()),
     }
 }

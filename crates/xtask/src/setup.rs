@@ -5,12 +5,16 @@ use std::fs;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use crate::dpkg::Installed;
 use crate::failure::Failure;
 use crate::package::{self, Package, Purpose};
+use crate::say::say;
 use crate::step;
+
+/// How apt-get(8) exits on any error.
+const APT_GET_FAILED: i32 = 100;
 
 /// Makes sure that the packages for `purposes` are there, and returns how many
 /// that is. Says nothing if all are there; otherwise says what it is about to
@@ -26,11 +30,30 @@ pub(crate) fn ensure(purposes: &[Purpose]) -> Result<usize, Failure> {
         return Ok(packages.len());
     }
 
-    eprintln!("setup: these packages are missing:");
+    say!("setup: these packages are missing:");
     for package in &missing {
-        eprintln!("  {:<12} {}", package.debian, package.reason);
+        say!("  {:<12} {}", package.debian, package.reason);
     }
     let privilege = Privilege::find();
+    let names: Vec<_> = missing.iter().map(|package| package.debian).collect();
+    install(&privilege, &names, status)?;
+    if let Some(package) = self::missing(&packages)?.first() {
+        return Err(Failure::new(format!(
+            "apt-get succeeded, but {} is still missing",
+            package.debian
+        )));
+    }
+    say!("setup: done");
+    Ok(packages.len())
+}
+
+/// Installs the packages `names`; `run` runs one command to its end.
+fn install(
+    privilege: &Privilege,
+    names: &[&str],
+    mut run: impl FnMut(Command) -> Result<ExitStatus, Failure>,
+) -> Result<(), Failure> {
+    let update = ["update"];
     let mut install = vec![
         "install",
         "--yes",
@@ -39,35 +62,41 @@ pub(crate) fn ensure(purposes: &[Purpose]) -> Result<usize, Failure> {
         "-o",
         "DPkg::Lock::Timeout=120",
     ];
-    install.extend(missing.iter().map(|package| package.debian));
+    install.extend(names);
+    // The lists of a fresh machine are empty, so that one needs both.
+    let by_hand = format!(
+        "as root run:\n  apt-get update\n  apt-get {}",
+        install.join(" ")
+    );
     if let Privilege::None = privilege {
         return Err(Failure::new(format!(
-            "not root, and there is no sudo; as root run:\n  apt-get {}",
-            install.join(" ")
+            "not root, and there is no sudo; {by_hand}"
         )));
     }
-    let update = ["update"];
-    eprintln!("setup: this runs the commands");
-    eprintln!("  {}", step::line(&privilege.apt_get(&update)));
-    eprintln!("  {}", step::line(&privilege.apt_get(&install)));
+    say!("setup: this runs the commands");
+    say!("  {}", step::line(&privilege.apt_get(&update)));
+    say!("  {}", step::line(&privilege.apt_get(&install)));
 
+    let mut succeeds = |arguments: &[&str]| {
+        let status = run(privilege.apt_get(arguments))?;
+        // apt-get fails with 100 and sudo hands that on, so that anything else
+        // is sudo's own. It would only ask for the password again.
+        if let Privilege::Sudo = privilege {
+            if !status.success() && status.code() != Some(APT_GET_FAILED) {
+                return Err(Failure::new(format!("sudo failed ({status}); {by_hand}")));
+            }
+        }
+        Ok(status.success())
+    };
     // Mirrors fail now and then, hence the second attempt. If that fails as
     // well, the lists on disk may still do; if not, `install` says so.
-    if !succeeds(&mut privilege.apt_get(&update))? && !succeeds(&mut privilege.apt_get(&update))? {
-        eprintln!("setup: apt-get update failed twice; going on with the old package lists");
+    if !succeeds(&update)? && !succeeds(&update)? {
+        say!("setup: apt-get update failed twice; going on with the old package lists");
     }
-    if !succeeds(&mut privilege.apt_get(&install))? {
+    if !succeeds(&install)? {
         return Err(Failure::new("apt-get could not install the packages"));
     }
-    let names = self::missing(&packages)?;
-    if let Some(package) = names.first() {
-        return Err(Failure::new(format!(
-            "apt-get succeeded, but {} is still missing",
-            package.debian
-        )));
-    }
-    eprintln!("setup: done");
-    Ok(packages.len())
+    Ok(())
 }
 
 fn missing(packages: &[Package]) -> Result<Vec<Package>, Failure> {
@@ -117,19 +146,18 @@ fn probe(command: &[&str]) -> bool {
 }
 
 /// Runs `command`, with what it prints on our stderr.
-fn succeeds(command: &mut Command) -> Result<bool, Failure> {
+fn status(mut command: Command) -> Result<ExitStatus, Failure> {
     let failure = |error: io::Error, command: &Command| {
         Failure::new(format!("cannot run `{}`: {error}", step::line(command)))
     };
     let stderr = io::stderr()
         .as_fd()
         .try_clone_to_owned()
-        .map_err(|error| failure(error, command))?;
-    let status = command
+        .map_err(|error| failure(error, &command))?;
+    command
         .stdout(Stdio::from(stderr))
         .status()
-        .map_err(|error| failure(error, command))?;
-    Ok(status.success())
+        .map_err(|error| failure(error, &command))
 }
 
 /// How we may become root.
@@ -177,7 +205,53 @@ fn on_path(program: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::ExitStatusExt;
+
     use super::*;
+
+    /// What `install` says and how many commands it ran, where each of them
+    /// exits with `code`.
+    fn installed(privilege: &Privilege, code: i32) -> (Option<String>, u32) {
+        let mut runs = 0;
+        let result = install(privilege, &["libthing-dev"], |_| {
+            runs += 1;
+            Ok(ExitStatus::from_raw(code << 8))
+        });
+        (result.err().map(|failure| failure.to_string()), runs)
+    }
+
+    #[test]
+    fn sudo_that_fails_is_named_and_asked_once() {
+        let (message, runs) = installed(&Privilege::Sudo, 1);
+        let message = message.unwrap();
+        assert_eq!(runs, 1);
+        assert!(
+            message.starts_with("sudo failed (exit status: 1)"),
+            "{message}"
+        );
+        assert!(message.contains("apt-get update\n"), "{message}");
+    }
+
+    #[test]
+    fn apt_get_that_fails_under_sudo_is_not_taken_for_sudo() {
+        for privilege in [Privilege::Sudo, Privilege::Root] {
+            let (message, runs) = installed(&privilege, APT_GET_FAILED);
+            assert_eq!(runs, 3, "update, update again, install");
+            assert_eq!(message.unwrap(), "apt-get could not install the packages");
+        }
+        assert_eq!(installed(&Privilege::Sudo, 0), (None, 2));
+    }
+
+    #[test]
+    fn who_cannot_become_root_is_told_both_commands() {
+        let (message, runs) = installed(&Privilege::None, 0);
+        let message = message.unwrap();
+        assert_eq!(runs, 0);
+        let update = message.find("\n  apt-get update\n").unwrap();
+        let install = message.find("\n  apt-get install ").unwrap();
+        assert!(update < install, "{message}");
+        assert!(message.ends_with(" libthing-dev"), "{message}");
+    }
 
     #[test]
     fn sudo_is_used_only_where_it_is_needed() {

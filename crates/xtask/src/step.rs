@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::failure::Failure;
+use crate::say::say;
 
 /// A named command.
 pub(crate) struct Step {
@@ -20,13 +21,13 @@ impl Step {
     /// Runs it. `position` is shown before the name, such as `2/5`.
     pub(crate) fn run(mut self, position: &str) -> Result<(), Failure> {
         let line = line(&self.command);
-        eprintln!("==> {position} {}: {line}", self.name);
+        say!("==> {position} {}: {line}", self.name);
         let start = Instant::now();
         let result = self.command.status();
         let seconds = start.elapsed().as_secs_f64();
         match result {
             Ok(status) if status.success() => {
-                eprintln!("==> {position} {}: ok in {seconds:.1} s", self.name);
+                say!("==> {position} {}: ok in {seconds:.1} s", self.name);
                 Ok(())
             }
             Ok(status) => Err(Failure::new(format!(

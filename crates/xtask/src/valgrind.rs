@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use crate::cargo::{cargo, root};
 use crate::failure::Failure;
+use crate::say::say;
 use crate::step::Step;
 
 /// Something to run under memcheck.
@@ -82,7 +83,7 @@ pub(crate) fn run(names: &[String]) -> Result<(), Failure> {
     for (index, step) in steps.into_iter().enumerate() {
         step.run(&format!("{}/{count}", index + 1))?;
     }
-    eprintln!("valgrind: {count} programs without an error or a definite leak");
+    say!("valgrind: {count} programs without an error or a definite leak");
     Ok(())
 }
 
@@ -192,14 +193,14 @@ mod tests {
         let messages = "   Compiling virt-event-tests v0.1.0 (/src/tests)
     Finished `test` profile [unoptimized + debuginfo] target(s) in 0.02s
   Executable unittests src/lib.rs (target/debug/deps/virt_event-0a)
-  Executable tests/lifecycle.rs (/tmp/a (b)/debug/deps/lifecycle-1b2c)
+  Executable tests/lifecycle.rs (/srv/a (b)/debug/deps/lifecycle-1b2c)
 ";
         let paths: Vec<_> = executables(messages).collect();
         assert_eq!(
             paths,
             [
                 PathBuf::from("target/debug/deps/virt_event-0a"),
-                PathBuf::from("/tmp/a (b)/debug/deps/lifecycle-1b2c"),
+                PathBuf::from("/srv/a (b)/debug/deps/lifecycle-1b2c"),
             ]
         );
     }

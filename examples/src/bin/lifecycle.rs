@@ -9,8 +9,6 @@ use std::error::Error;
 use std::fmt;
 use std::io::{self, Write};
 use std::process::{self, ExitCode};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -20,7 +18,7 @@ use virt::domain::Domain;
 use virt_event_examples::Failure;
 use virt_event_examples::domain_events::LifecycleSubscription;
 use virt_event_examples::host_loop::HostLoop;
-use virt_event_examples::interrupt::{self, Interrupt};
+use virt_event_examples::interrupt::{self, Interrupt, Interrupted, Race};
 use virt_event_examples::lifecycle::LifecycleEvent;
 use virt_event_examples::options::{self, Options, Request};
 
@@ -33,6 +31,9 @@ Prints the lifecycle events of domains as NAME: EVENT (DETAIL).
                scenario on test:///default
   --loop LOOP  the event loop to use: builtin (the default)
   -h, --help   print this
+
+Exit status: 0; 1 after an error; 2 for a wrong option; 130 if Ctrl-C or SIGTERM
+cut the scenario or the opening of a connection short. Following ends with 0.
 ";
 
 /// How long the scenario waits for an event.
@@ -43,24 +44,33 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(10);
 fn main() -> ExitCode {
     let options = match options::parse(std::env::args_os().skip(1)) {
         Ok(Request::Run(options)) => options,
-        Ok(_) => {
-            // Nobody reads any more: nothing to do about it.
-            let _ = io::stdout().write_all(HELP.as_bytes());
-            return ExitCode::SUCCESS;
-        }
+        Ok(_) => return conclude(print(format_args!("{HELP}")).map_err(Failure::from)),
         Err(error) => {
-            eprintln!("lifecycle: {error}");
+            say(format_args!("lifecycle: {error}"));
             return ExitCode::from(2);
         }
     };
-    match run(options) {
+    conclude(run(options))
+}
+
+/// Says what went wrong, if anything.
+fn conclude(result: Result<(), Failure>) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         // Nobody reads our output any more, as after `| head -1`.
         Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("lifecycle: {error}");
-            ExitCode::FAILURE
+            say(format_args!("lifecycle: {error}"));
+            ExitCode::from(exit_status(&*error))
         }
+    }
+}
+
+fn exit_status(error: &(dyn Error + Send + Sync + 'static)) -> u8 {
+    if error.is::<Interrupted>() {
+        interrupt::EXIT_STATUS
+    } else {
+        1
     }
 }
 
@@ -77,16 +87,18 @@ fn run(options: Options) -> Result<(), Failure> {
     // Before the first connection: libvirt looks for a loop when it opens one.
     let host_loop = HostLoop::install(options.loop_kind)?;
     let (sender, receiver) = mpsc::channel();
-    let opening = Arc::new(AtomicBool::new(true));
+    let opening = Race::default();
     let interrupt = Interrupt::watch({
-        let opening = Arc::clone(&opening);
+        let opening = opening.clone();
         let sender = sender.clone();
         move || {
-            if opening.load(Ordering::Acquire) {
+            if opening.win() {
                 // Opening cannot be called off and may take for ever. Nothing
                 // is open yet, so there is nothing to close either.
-                eprintln!("lifecycle: interrupted while opening the connection");
-                process::exit(interrupt::EXIT_STATUS);
+                say(format_args!(
+                    "lifecycle: interrupted while opening the connection"
+                ));
+                process::exit(interrupt::EXIT_STATUS.into());
             }
             let _ = sender.send(Message::Interrupted);
         }
@@ -111,8 +123,8 @@ fn run(options: Options) -> Result<(), Failure> {
     let drained = host_loop.drain(DRAIN_LIMIT);
     talked?;
     let (handles, timers) = drained?;
-    print_line(format_args!(
-        "drained: {handles} handles, {timers} timers left"
+    print(format_args!(
+        "drained: {handles} handles, {timers} timers left\n"
     ))?;
     Ok(())
 }
@@ -122,12 +134,15 @@ fn talk(
     uri: Option<&str>,
     sender: Sender<Message>,
     receiver: &Receiver<Message>,
-    opening: &AtomicBool,
+    opening: &Race,
 ) -> Result<(), Failure> {
     let name = uri.unwrap_or("test:///default");
-    let connection = Connect::open(Some(name))
-        .map_err(|error| failure(&format!("cannot open `{name}`"), &error))?;
-    opening.store(false, Ordering::Release);
+    let opened = Connect::open(Some(name));
+    while !opening.win() {
+        // The interrupt came first, and the loop's thread is ending the process.
+        thread::park();
+    }
+    let connection = opened.map_err(|error| failure(&format!("cannot open `{name}`"), &error))?;
     // A host that is there but silent is noticed after 20 s. Drivers in this
     // process have no keepalive and refuse, which does not matter.
     let _ = connection.set_keep_alive(5, 3);
@@ -146,10 +161,10 @@ fn talk(
 
 /// Prints events until Ctrl-C.
 fn follow(uri: &str, connection: &Connect, receiver: &Receiver<Message>) -> Result<(), Failure> {
-    eprintln!("following {uri} until Ctrl-C");
+    say(format_args!("following {uri} until Ctrl-C"));
     loop {
         match receiver.recv_timeout(Duration::from_secs(1)) {
-            Ok(Message::Event(event)) => print_line(format_args!("{event}"))?,
+            Ok(Message::Event(event)) => print(format_args!("{event}\n"))?,
             Ok(Message::Interrupted) => return Ok(()),
             // Asks this process only, not the host.
             Err(RecvTimeoutError::Timeout) if connection.is_alive().unwrap_or(false) => {}
@@ -173,14 +188,20 @@ fn play(connection: &Connect, receiver: &Receiver<Message>) -> Result<(), Failur
     for (verb, action) in scenario {
         action(&domain).map_err(|error| failure(&format!("cannot {verb} `test`"), &error))?;
     }
+    print_events(&scenario.map(|(verb, _)| verb), receiver)
+}
+
+/// Prints one event for each of `verbs`.
+fn print_events(verbs: &[&str], receiver: &Receiver<Message>) -> Result<(), Failure> {
     let deadline = Instant::now() + EVENT_LIMIT;
-    for (number, (verb, _)) in (1..).zip(scenario) {
+    for (number, verb) in (1..).zip(verbs) {
         match receiver.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            Ok(Message::Event(event)) => print_line(format_args!("{event}"))?,
-            Ok(Message::Interrupted) => return Err("interrupted".into()),
+            Ok(Message::Event(event)) => print(format_args!("{event}\n"))?,
+            Ok(Message::Interrupted) => return Err(Interrupted.into()),
             Err(_) => {
                 return Err(format!(
-                    "event {number} of 4, for `{verb}`, did not arrive within {} s",
+                    "event {number} of {}, for `{verb}`, did not arrive within {} s",
+                    verbs.len(),
                     EVENT_LIMIT.as_secs()
                 )
                 .into());
@@ -201,11 +222,17 @@ fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
         .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// Prints a line at once, also into a pipe.
-fn print_line(line: fmt::Arguments<'_>) -> io::Result<()> {
+/// Prints at once, also into a pipe.
+fn print(text: fmt::Arguments<'_>) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{line}")?;
+    stdout.write_fmt(text)?;
     stdout.flush()
+}
+
+/// Tells the person at the terminal. Unlike `eprintln!` it does not panic where
+/// stderr is closed or full: there is nowhere left to report that.
+fn say(line: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// Calls a function when it goes out of scope.
@@ -214,5 +241,29 @@ struct OnDrop<F: Fn()>(F);
 impl<F: Fn()> Drop for OnDrop<F> {
     fn drop(&mut self) {
         (self.0)();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interrupt_that_cuts_the_scenario_short_exits_with_130() {
+        let (sender, receiver) = mpsc::channel();
+        sender.send(Message::Interrupted).unwrap();
+        let error = print_events(&["suspend"], &receiver).unwrap_err();
+        assert_eq!(exit_status(&*error), 130);
+    }
+
+    #[test]
+    fn an_event_that_does_not_come_is_an_error() {
+        let (_, receiver) = mpsc::channel();
+        let error = print_events(&["suspend", "resume"], &receiver).unwrap_err();
+        assert!(
+            error.to_string().contains("event 1 of 2, for `suspend`"),
+            "{error}"
+        );
+        assert_eq!(exit_status(&*error), 1);
     }
 }

@@ -14,6 +14,7 @@ use std::str::FromStr;
 
 use anyhow::Result;
 
+use self::update_timeout::{Earlier, OnAndOff};
 use crate::host::Host;
 use crate::sample::Sample;
 
@@ -46,6 +47,9 @@ pub(crate) enum Workload {
     /// Another thread switches a timer between 10 s and disabled while the
     /// loop sleeps. One operation is one `virEventUpdateTimeout`.
     UpdateTimeout,
+    /// The same with a deadline that moves earlier each time, so that a loop
+    /// cannot leave the kernel alone.
+    UpdateTimeoutEarlier,
 }
 
 impl Workload {
@@ -59,6 +63,7 @@ impl Workload {
         Self::AddRemove { registered: 0 },
         Self::AddRemove { registered: 10_000 },
         Self::UpdateTimeout,
+        Self::UpdateTimeoutEarlier,
     ];
 
     /// The name without the size. The rounds of one family are interleaved,
@@ -69,6 +74,7 @@ impl Workload {
             Self::UpdateHandle => "update-handle",
             Self::AddRemove { .. } => "add-remove",
             Self::UpdateTimeout => "update-timeout",
+            Self::UpdateTimeoutEarlier => "update-timeout-earlier",
         }
     }
 
@@ -83,7 +89,8 @@ impl Workload {
             Self::PingPong { idle } => Box::new(ping_pong::Floor::new(idle)?),
             Self::UpdateHandle => Box::new(update_handle::Floor::new()?),
             Self::AddRemove { registered } => Box::new(add_remove::Floor::new(registered)?),
-            Self::UpdateTimeout => Box::new(update_timeout::Floor::new()?),
+            Self::UpdateTimeout => Box::new(update_timeout::Floor::new(OnAndOff::default())?),
+            Self::UpdateTimeoutEarlier => Box::new(update_timeout::Floor::new(Earlier::default())?),
         })
     }
 
@@ -95,14 +102,19 @@ impl Workload {
             Self::AddRemove { registered } => {
                 Box::new(add_remove::OnLibvirt::new(host, registered)?)
             }
-            Self::UpdateTimeout => Box::new(update_timeout::OnLibvirt::new(host)?),
+            Self::UpdateTimeout => {
+                Box::new(update_timeout::OnLibvirt::new(host, OnAndOff::default())?)
+            }
+            Self::UpdateTimeoutEarlier => {
+                Box::new(update_timeout::OnLibvirt::new(host, Earlier::default())?)
+            }
         })
     }
 
     fn size(self) -> Option<u32> {
         match self {
             Self::PingPong { idle: size } | Self::AddRemove { registered: size } => Some(size),
-            Self::UpdateHandle | Self::UpdateTimeout => None,
+            Self::UpdateHandle | Self::UpdateTimeout | Self::UpdateTimeoutEarlier => None,
         }
     }
 }
