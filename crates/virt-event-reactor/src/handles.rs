@@ -223,16 +223,9 @@ impl Handles {
                     if descriptor.generation == generation
                         && descriptor.kernel != Kernel::Closed =>
                 {
-                    calls.extend(self.chain(Some(descriptor.first)).filter_map(
-                        |(watch, entry)| {
-                            let events = entry.deliverable(ready);
-                            (entry.callback.is_some() && events != NOTHING).then_some(Ready {
-                                watch,
-                                generation,
-                                events,
-                            })
-                        },
-                    ));
+                    for (id, watch) in self.chain(Some(descriptor.first)) {
+                        watch.owe(id, watch.deliverable(ready), calls);
+                    }
                 }
                 _ if report.is_none() && self.stale.note(source) => report = Some(fd),
                 _ => {}
@@ -570,14 +563,9 @@ impl Handles {
                 }
                 return false;
             }
-            calls.extend(self.on_descriptor(fd).filter_map(|(watch, entry)| {
-                let events = entry.always_ready_for();
-                (entry.callback.is_some() && events != NOTHING).then_some(Ready {
-                    watch,
-                    generation: entry.generation,
-                    events,
-                })
-            }));
+            for (id, watch) in self.on_descriptor(fd) {
+                watch.owe(id, watch.always_ready_for(), calls);
+            }
             true
         });
         self.always_ready = always_ready;
@@ -594,6 +582,17 @@ impl Watch {
             return NOTHING;
         }
         ready & (self.interest | HandleEvents::ERROR | HandleEvents::HANGUP)
+    }
+
+    /// Adds a call with these events, if there are any, unless it runs.
+    fn owe(&self, id: WatchId, events: HandleEvents, calls: &mut VecDeque<Ready>) {
+        if events != NOTHING && self.callback.is_some() {
+            calls.push_back(Ready {
+                watch: id,
+                generation: self.generation,
+                events,
+            });
+        }
     }
 
     fn always_ready_for(&self) -> HandleEvents {

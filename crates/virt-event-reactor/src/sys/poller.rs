@@ -305,7 +305,9 @@ fn flags(events: HandleEvents) -> EventFlags {
 /// Rounded up, so that a wait is never early, and cut to what `epoll_wait`
 /// can express (24.8 days).
 fn whole_millis(timeout: Duration) -> Timespec {
-    let millis = timeout.as_nanos().div_ceil(1_000_000).min(i32::MAX as u128) as u64;
+    let parts = u64::from(timeout.subsec_nanos().div_ceil(1_000_000));
+    let millis = timeout.as_secs().saturating_mul(1000).saturating_add(parts);
+    let millis = millis.min(i32::MAX as u64);
     clock::timespec(millis * 1_000_000)
 }
 
