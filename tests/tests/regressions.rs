@@ -243,3 +243,97 @@ fn a_loop_thread_stopped_by_itself_says_so() {
     reactor.remove_timeout(timer).unwrap();
     reactor.drain(PATIENCE).unwrap();
 }
+
+/// L1: a stop did not reach a loop that waited for the turn of a drain.
+#[test]
+fn a_stop_ends_a_loop_that_waits_for_a_drain() {
+    let reactor = Reactor::new().unwrap();
+    let event_loop = EventLoop::attach(&reactor).unwrap();
+    let handle = event_loop.handle();
+    let (entered, inside) = mpsc::channel();
+    let (release, released) = mpsc::channel();
+    let own = Arc::clone(&reactor);
+    let once = timer(&reactor, Period::EVERY_ITERATION, move |timer| {
+        own.remove_timeout(timer).unwrap();
+        entered.send(()).unwrap();
+        released.recv_timeout(PATIENCE * 2).unwrap();
+    });
+    thread::scope(|scope| {
+        let drain = scope.spawn(|| reactor.drain(PATIENCE * 2));
+        inside.recv_timeout(PATIENCE).unwrap();
+        let (sender, ended) = mpsc::channel();
+        let event_loop = &event_loop;
+        scope.spawn(move || sender.send(event_loop.run().is_ok()));
+        handle.stop();
+        let ended = ended.recv_timeout(PATIENCE);
+        release.send(()).unwrap();
+        drain.join().unwrap().unwrap();
+        assert_eq!(ended, Ok(true));
+    });
+    assert!(reactor.remove_timeout(once).is_err());
+}
+
+/// L1: a drain took the wake-up that was meant for the loop.
+#[test]
+fn a_drain_leaves_wake_ups_to_the_loop() {
+    let reactor = Reactor::new().unwrap();
+    let attachment = reactor.attach().unwrap();
+    reactor.wake();
+    // The drain turns, and fails: the timer stays.
+    timer(&reactor, Period::EVERY_ITERATION, |_| {});
+    assert!(reactor.drain(Duration::from_millis(20)).is_err());
+    reactor.update_timeout(TimerId::new(1).unwrap(), Period::DISABLED);
+    assert!(reactor.drain(Duration::from_millis(20)).is_err());
+    let began = Instant::now();
+    let _ = attachment.turn(Some(PATIENCE)).unwrap();
+    assert!(began.elapsed() < PATIENCE);
+}
+
+/// R5: the time of a slow free was not counted as the loop's.
+#[test]
+fn no_warning_right_after_a_slow_free() {
+    struct Slow;
+    impl Drop for Slow {
+        fn drop(&mut self) {
+            spin(Duration::from_millis(1500));
+        }
+    }
+    let reactor = Reactor::builder()
+        .stall_after(Duration::from_secs(1))
+        .slow_callback(PATIENCE)
+        .build()
+        .unwrap();
+    let callback = TimeoutCallback::with_state(Slow, |_, _| {});
+    let slow = reactor.add_timeout(Period::DISABLED, callback).unwrap();
+    timer(&reactor, Period::millis(100), |_| {});
+    reactor.remove_timeout(slow).unwrap();
+    let _ = reactor.turn(None).unwrap();
+    assert_eq!(reactor.stats().pending_frees, 0);
+    assert_eq!(reactor.stats().warnings, 0);
+}
+
+/// C9: a panic whose payload panics when it is dropped ended the process.
+#[test]
+fn panics_within_panics_while_a_reactor_is_dropped() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("the payload of a panic");
+        }
+    }
+    struct Panics(Arc<AtomicUsize>);
+    impl Drop for Panics {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            std::panic::panic_any(Bomb);
+        }
+    }
+    let reactor = Reactor::new().unwrap();
+    let frees = Arc::new(AtomicUsize::new(0));
+    for _ in 0..3 {
+        let callback = TimeoutCallback::with_state(Panics(Arc::clone(&frees)), |_, _| {});
+        reactor.add_timeout(Period::DISABLED, callback).unwrap();
+    }
+    drop(reactor);
+    assert_eq!(frees.load(Ordering::SeqCst), 3);
+}

@@ -16,6 +16,7 @@
 
 use std::ffi::{c_int, c_void};
 use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -152,24 +153,46 @@ impl Drop for Adding {
     }
 }
 
-/// Frees when it is dropped.
-struct Owed(Free);
+/// Frees when it is dropped, once its own add has succeeded.
+struct Owed {
+    free: Free,
+    fate: Arc<AtomicU8>,
+}
 
 impl Drop for Owed {
     fn drop(&mut self) {
-        self.0.run();
+        let fate = self.fate.swap(DROPPED, Ordering::AcqRel);
+        if fate == TAKEN {
+            self.free.run();
+        }
     }
 }
 
 /// Has the loop call `ff`, by freeing a timer that removes itself.
+///
+/// If the implementation does not take it, or panics, the memory is leaked: on
+/// this thread libvirt may hold locks that `ff` takes.
 fn free_on_the_loop(free: Free, implementation: &'static dyn EventImpl) {
-    let callback = TimeoutCallback::with_state(Owed(free), move |_, timer| {
-        // It is there: this is its own call.
-        let _ = implementation.remove_timeout(timer);
-    });
-    if let Err(rejected) = implementation.add_timeout(Period::EVERY_ITERATION, callback) {
-        // Leaking is all that is left: on this thread libvirt may hold locks
-        // that `ff` takes.
-        mem::forget(rejected);
+    // The loop may be quick once more; but not for ever.
+    for _ in 0..100 {
+        let fate = Arc::new(AtomicU8::new(UNDECIDED));
+        let owed = Owed {
+            free,
+            fate: Arc::clone(&fate),
+        };
+        let callback = TimeoutCallback::with_state(owed, move |_, timer| {
+            // It is there: this is its own call.
+            let _ = implementation.remove_timeout(timer);
+        });
+        let add = || implementation.add_timeout(Period::EVERY_ITERATION, callback);
+        match catch_unwind(AssertUnwindSafe(add)) {
+            Ok(Ok(_)) => {}
+            Ok(Err(_refused)) => return,
+            Err(panic) => return mem::forget(panic),
+        }
+        let fate = fate.compare_exchange(UNDECIDED, TAKEN, Ordering::AcqRel, Ordering::Acquire);
+        if fate.is_ok() {
+            return;
+        }
     }
 }

@@ -125,6 +125,11 @@ impl EventLoop {
         self.driver().drain(limit)
     }
 
+    /// Makes up for a stop that nothing was left to take.
+    pub(crate) fn forget_stop(&self) {
+        self.stopped.store(false, Ordering::SeqCst);
+    }
+
     /// Detach, statistics, the reactor.
     pub fn driver(&self) -> &Driver {
         self.attachment.driver()
@@ -132,25 +137,31 @@ impl EventLoop {
 }
 
 /// A run under way; counted as ended when it is dropped, also by a panic.
-struct Run<'a>(&'a EventLoop);
+struct Run<'a> {
+    event_loop: &'a EventLoop,
+    is_outermost: bool,
+}
 
 impl<'a> Run<'a> {
     fn begin(event_loop: &'a EventLoop) -> Self {
-        event_loop.runs.fetch_add(1, Ordering::SeqCst);
-        Self(event_loop)
+        let outer = event_loop.runs.fetch_add(1, Ordering::SeqCst);
+        Self {
+            event_loop,
+            is_outermost: outer == 0,
+        }
     }
 
     /// The outermost run takes the stop, after all inside it have seen it.
     fn end_by_stop(self) {
-        if self.0.runs.load(Ordering::SeqCst) == 1 {
-            self.0.stopped.store(false, Ordering::SeqCst);
+        if self.is_outermost {
+            self.event_loop.forget_stop();
         }
     }
 }
 
 impl Drop for Run<'_> {
     fn drop(&mut self) {
-        self.0.runs.fetch_sub(1, Ordering::SeqCst);
+        self.event_loop.runs.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

@@ -1,4 +1,5 @@
 use std::io;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::{self, JoinHandle};
 
@@ -34,8 +35,10 @@ impl EventLoop {
                 let result = loop {
                     // The reactor is consistent after a panic; that is its
                     // contract (C8).
-                    if let Ok(result) = catch_unwind(AssertUnwindSafe(|| self.run())) {
-                        break result;
+                    match catch_unwind(AssertUnwindSafe(|| self.run())) {
+                        Ok(result) => break result,
+                        // What it carries may panic, too.
+                        Err(panic) => mem::forget(panic),
                     }
                 };
                 (self, result)
@@ -74,6 +77,8 @@ impl LoopThread {
         let Some((event_loop, result)) = self.join() else {
             unreachable!("only this method and drop join, and both take the guard")
         };
+        // The thread may have ended before, by another stop.
+        event_loop.forget_stop();
         result.map(|()| event_loop)
     }
 

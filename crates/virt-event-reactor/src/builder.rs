@@ -48,7 +48,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// - The kernel's, if it has no more descriptors to give (three are
+    /// - The kernel's, if it has no more descriptors to give (four are
     ///   needed).
     pub fn build(self) -> io::Result<Arc<Reactor>> {
         Reactor::with(&self).map(Arc::new)

@@ -51,14 +51,18 @@ impl Reactor {
             }
             match state.turning {
                 Some(turning) if turning.thread != sys::thread_mark() => {
-                    drop(self.wait_for_turn(state, Some(left)));
+                    drop(self.wait_for_turn(state, left));
                 }
                 _ => {
                     state.drainers += 1;
+                    state.tell_drainers(&self.poller);
                     drop(state);
                     // Not asleep in the turn, which would keep a driver out.
                     let slept = self.poller.sleep(left);
-                    self.lock().drainers -= 1;
+                    let mut state = self.lock();
+                    state.drainers -= 1;
+                    state.tell_drainers(&self.poller);
+                    drop(state);
                     let turned = slept.map_err(TurnError::from).and_then(|()| {
                         self.turn_as(Caller::Drain, Some(Duration::ZERO), NonZeroU32::MIN)
                     });

@@ -60,8 +60,8 @@ impl Attachment {
     /// descriptor itself). It may return early.
     ///
     /// While a [`drain`](Driver::drain) on another thread, or the last turn of
-    /// the driver before this one, is calling back, it waits for that, for
-    /// `timeout` at most, and then returns `pending` without an iteration.
+    /// the driver before this one, is calling back, it waits a little for that,
+    /// for `timeout` at most, and returns `pending` without an iteration.
     ///
     /// # Errors
     ///

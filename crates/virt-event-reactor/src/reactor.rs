@@ -42,7 +42,7 @@ impl Reactor {
     ///
     /// # Errors
     ///
-    /// - The kernel's, if it has no more descriptors to give (three are
+    /// - The kernel's, if it has no more descriptors to give (four are
     ///   needed).
     pub fn new() -> io::Result<Arc<Self>> {
         Self::builder().build()
@@ -290,8 +290,10 @@ impl Drop for Reactor {
                 // It is the parent's to free, and may need locks that were
                 // held when the process forked.
                 mem::forget(removed);
-            } else if catch_unwind(AssertUnwindSafe(|| drop(removed))).is_err() {
-                // The panic hook has reported it; the others must go on.
+            } else if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(removed))) {
+                // The panic hook has reported it, and the others must go on;
+                // what it carries may panic, too.
+                mem::forget(panic);
             }
         }
     }

@@ -1,3 +1,4 @@
+use std::mem;
 use std::os::fd::RawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -42,7 +43,10 @@ impl Report {
     /// the panic hook; the caller has changed its state already, and must go
     /// on.
     pub(crate) fn emit(&self) {
-        let _ = catch_unwind(AssertUnwindSafe(|| self.say()));
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.say())) {
+            // What it carries may panic, too.
+            mem::forget(panic);
+        }
     }
 
     fn say(&self) {

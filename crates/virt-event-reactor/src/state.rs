@@ -33,8 +33,12 @@ pub(crate) struct State {
     pub(crate) turning: Option<Turning>,
     /// When the newest iteration ended.
     settled: Moment,
-    /// How many threads drain.
+    /// How many threads drain, and sleep for it.
     pub(crate) drainers: usize,
+    /// They have been told that all is drained.
+    drained: bool,
+    /// How many wake-ups have ended a turn, or been too late for one.
+    pub(crate) wakes_taken: u64,
     /// How many threads wait for the turn of another to end.
     pub(crate) turn_waiters: usize,
     /// The driver that is attached.
@@ -85,6 +89,8 @@ impl State {
             turning: None,
             settled: 0,
             drainers: 0,
+            drained: false,
+            wakes_taken: 0,
             turn_waiters: 0,
             attached: None,
             attachments: 0,
@@ -101,6 +107,16 @@ impl State {
 
     pub(crate) fn is_idle(&self) -> bool {
         self.handles.len() == 0 && self.timers.len() == 0 && self.pending_frees() == 0
+    }
+
+    /// Tells those who drain that there is nothing left, if so; or takes that
+    /// back.
+    pub(crate) fn tell_drainers(&mut self, poller: &Poller) {
+        let drained = self.drainers > 0 && self.is_idle();
+        if drained != self.drained {
+            self.drained = drained;
+            poller.set_drained(drained);
+        }
     }
 
     /// Hands a callback to the loop for dropping; the first one wakes it.
@@ -133,8 +149,15 @@ impl State {
     }
 
     /// Ends an iteration: leaves the reactor readable if, and as soon as,
-    /// there is something to do. `kick_seen`: the fetch found it kicked.
-    pub(crate) fn settle(&mut self, poller: &Poller, now: Moment, kick_seen: bool) {
+    /// there is something to do. `kick_seen`: the fetch found it kicked;
+    /// `keep_wakes`: it stays kicked for a wake-up that no turn has taken.
+    pub(crate) fn settle(
+        &mut self,
+        poller: &Poller,
+        now: Moment,
+        kick_seen: bool,
+        keep_wakes: bool,
+    ) {
         self.settled = now;
         // What an iteration leaves there was removed while it freed the rest.
         self.oldest_free = (!self.graveyard.is_empty()).then_some(now);
@@ -143,6 +166,9 @@ impl State {
         } else if self.kicked || kick_seen {
             self.kicked = false;
             poller.unkick();
+            if keep_wakes && poller.wakes() != self.wakes_taken {
+                poller.kick();
+            }
         }
 
         let retry = self.handles.wants_retry().then_some(now + RETRY_NANOS);

@@ -41,6 +41,10 @@ pub(crate) enum Caller {
 
 type Panic = Box<dyn Any + Send>;
 
+/// How long a driver waits for a turn that is not its own before it looks
+/// again whether it is still wanted.
+const LONGEST_WAIT: Duration = Duration::from_millis(10);
+
 impl Reactor {
     /// Takes one turn of one iteration, without a driver: sleeps until there
     /// is something to do, for `timeout` at most (`None`: without limit), does
@@ -80,6 +84,11 @@ impl Reactor {
             });
         };
         let mut timeout = timeout;
+        // A drain leaves wake-ups to those whom they are meant for.
+        let takes_wakes = !matches!(caller, Caller::Drain);
+        if takes_wakes && self.poller.wakes() != state.wakes_taken {
+            timeout = Some(Duration::ZERO);
+        }
         let outcome = loop {
             let mut events = state.take_event_buffer();
             drop(state);
@@ -90,9 +99,12 @@ impl Reactor {
                 break waited.map(|()| false).map_err(TurnError::from);
             }
             iterations += 1;
+            if takes_wakes && iterations == 1 {
+                state.wakes_taken = self.poller.wakes();
+            }
             let found_nothing = events.is_empty();
             let panic;
-            (state, panic) = self.iterate(state, events, iterations == 1)?;
+            (state, panic) = self.iterate(state, events, takes_wakes)?;
             if let Some(panic) = panic {
                 self.leave(state);
                 resume_unwind(panic);
@@ -109,8 +121,8 @@ impl Reactor {
         })
     }
 
-    /// Begins a turn, if the caller may take one. `None` if another thread was
-    /// in one that the caller had to wait for, for all of `timeout`.
+    /// Begins a turn, if the caller may take one. `None` if it had to wait for
+    /// the turn of another thread instead.
     fn enter(
         &self,
         caller: Caller,
@@ -121,7 +133,7 @@ impl Reactor {
         }
         let thread = sys::thread_mark();
         let mut state = self.lock();
-        let mut deadline = None;
+        let mut has_waited = false;
         loop {
             let nested = state
                 .turning
@@ -144,18 +156,18 @@ impl Reactor {
                     break;
                 }
                 // Somebody drains, or the driver before this one ends its last
-                // turn: nobody's mistake.
+                // turn: nobody's mistake. The wait is short, because no wake-up
+                // ends it, and takes the place of a turn.
                 (Some(turning), Caller::Attachment(id)) if turning.driver != Some(id) => {
-                    let now = sys::now();
-                    let end = *deadline
-                        .get_or_insert_with(|| timeout.map(|timeout| sys::after(now, timeout)));
-                    let left = end.map(|end| Duration::from_nanos(end.saturating_sub(now)));
-                    if left.is_some_and(|left| left.is_zero()) {
+                    let limit = timeout.map_or(LONGEST_WAIT, |timeout| timeout.min(LONGEST_WAIT));
+                    if has_waited || limit.is_zero() {
                         return Ok(None);
                     }
-                    state = self.wait_for_turn(state, left);
+                    state = self.wait_for_turn(state, limit);
+                    has_waited = true;
                 }
                 (Some(_), _) => return Err(TurnError::Busy),
+                (None, _) if has_waited => return Ok(None),
                 (None, _) => {
                     state.turning = Some(Turning {
                         thread,
@@ -194,9 +206,7 @@ impl Reactor {
                 if state.turn_waiters > 0 {
                     self.turn_ended.notify_all();
                 }
-                if state.drainers > 0 && state.is_idle() {
-                    self.poller.wake();
-                }
+                state.tell_drainers(&self.poller);
                 None
             }
         };
@@ -206,19 +216,13 @@ impl Reactor {
     pub(crate) fn wait_for_turn<'a>(
         &'a self,
         mut state: MutexGuard<'a, State>,
-        limit: Option<Duration>,
+        limit: Duration,
     ) -> MutexGuard<'a, State> {
         state.turn_waiters += 1;
-        let mut state = match limit {
-            Some(limit) => match self.turn_ended.wait_timeout(state, limit) {
-                Ok((state, _)) => state,
-                Err(poisoned) => poisoned.into_inner().0,
-            },
-            None => self
-                .turn_ended
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner),
-        };
+        let (mut state, _) = self
+            .turn_ended
+            .wait_timeout(state, limit)
+            .unwrap_or_else(PoisonError::into_inner);
         state.turn_waiters -= 1;
         state
     }
@@ -229,12 +233,9 @@ impl Reactor {
         &'a self,
         mut state: MutexGuard<'a, State>,
         events: sys::Events,
-        first: bool,
+        keep_wakes: bool,
     ) -> Result<(MutexGuard<'a, State>, Option<Panic>), Forked> {
         let kick_seen = events.iter().any(|(source, _)| source == Source::Kick);
-        if kick_seen && first {
-            self.poller.take_wake();
-        }
         let duplicate = {
             let State { handles, batch, .. } = &mut *state;
             handles.resolve(&self.poller, &events, batch)
@@ -267,11 +268,15 @@ impl Reactor {
             note(panic);
         }
         // Frees that frees bring about wait for the next iteration.
-        for _ in 0..state.graveyard.len() {
+        let frees = state.graveyard.len();
+        for _ in 0..frees {
             (state, panic) = self.free_one(state)?;
             note(panic);
         }
-        state.settle(&self.poller, now, kick_seen);
+        if frees > 0 {
+            now = sys::now();
+        }
+        state.settle(&self.poller, now, kick_seen, keep_wakes);
         Ok((state, first_panic))
     }
 

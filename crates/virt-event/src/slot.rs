@@ -108,8 +108,8 @@ pub fn installed() -> Option<&'static dyn EventImpl> {
 /// may already open a connection. It waits here for a moment instead of being
 /// refused. Calling this from within `register` of [`install_with`] deadlocks.
 pub fn installed_or_wait() -> Option<&'static dyn EventImpl> {
-    if SLOT.get().is_none() {
-        // A forked child finds nothing installed, now or later.
+    if SLOT.get().is_none() && DECIDER.load(Ordering::Acquire) != 0 {
+        // A child that was forked meanwhile finds nothing installed.
         drop(decide());
     }
     installed()

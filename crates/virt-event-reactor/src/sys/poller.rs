@@ -6,7 +6,7 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustix::buffer::spare_capacity;
@@ -58,8 +58,11 @@ pub(crate) struct Poller {
     epoll: OwnedFd,
     alarm: OwnedFd,
     kick: OwnedFd,
-    /// A wake-up was asked for that no turn has taken yet.
-    woken: AtomicBool,
+    /// Readable when those who drain have nothing left to wait for. Not in the
+    /// set: no turn may take it.
+    drained: OwnedFd,
+    /// How many wake-ups were ever asked for.
+    wakes: AtomicU64,
     #[cfg(test)]
     pub(crate) fault: std::sync::atomic::AtomicI32,
 }
@@ -86,7 +89,8 @@ impl Poller {
                 TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK,
             )?,
             kick: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
-            woken: AtomicBool::new(false),
+            drained: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
+            wakes: AtomicU64::new(0),
             #[cfg(test)]
             fault: std::sync::atomic::AtomicI32::new(0),
         };
@@ -149,10 +153,10 @@ impl Poller {
         }
     }
 
-    /// Sleeps until something is ready, for `timeout` at most, without taking
-    /// anything. May return early.
+    /// Sleeps until something is ready, or all is drained, for `timeout` at
+    /// most, without taking anything. May return early.
     pub(crate) fn sleep(&self, timeout: Duration) -> io::Result<()> {
-        let mut fds = [PollFd::new(&self.epoll, PollFlags::IN)];
+        let mut fds = [&self.epoll, &self.drained].map(|fd| PollFd::new(fd, PollFlags::IN));
         match poll(&mut fds, Some(&whole_millis(timeout))) {
             Ok(_) | Err(Errno::INTR) => Ok(()),
             Err(error) => Err(error.into()),
@@ -188,24 +192,31 @@ impl Poller {
         let _ = rustix::io::write(&self.kick, &1u64.to_ne_bytes());
     }
 
-    /// Takes back all kicks, except for wake-ups that no turn has taken.
+    /// Takes back all kicks.
     pub(crate) fn unkick(&self) {
         let _ = rustix::io::read(&self.kick, &mut [0; 8]);
-        if self.woken.load(Ordering::SeqCst) {
-            self.kick();
-        }
     }
 
-    /// Asks for a wake-up: the next [`take_wake`](Self::take_wake) is true,
-    /// and the set is readable until then.
+    /// Asks for a wake-up, and kicks.
     pub(crate) fn wake(&self) {
-        self.woken.store(true, Ordering::SeqCst);
+        // Counted first: who misses the count finds the kick.
+        self.wakes.fetch_add(1, Ordering::SeqCst);
         self.kick();
     }
 
-    /// Whether a wake-up was asked for since the last time.
-    pub(crate) fn take_wake(&self) -> bool {
-        self.woken.swap(false, Ordering::SeqCst)
+    /// How many wake-ups were ever asked for.
+    pub(crate) fn wakes(&self) -> u64 {
+        self.wakes.load(Ordering::SeqCst)
+    }
+
+    /// Tells those who drain, until it is taken back, that all is drained.
+    pub(crate) fn set_drained(&self, drained: bool) {
+        // Both fail only where there is nothing to do.
+        let _ = if drained {
+            rustix::io::write(&self.drained, &1u64.to_ne_bytes())
+        } else {
+            rustix::io::read(&self.drained, &mut [0; 8])
+        };
     }
 
     /// What to change the set for, and what its events are to carry.
@@ -222,7 +233,7 @@ impl Poller {
         if fd < 0 {
             return Err(Errno::BADF);
         }
-        if [&self.epoll, &self.alarm, &self.kick]
+        if [&self.epoll, &self.alarm, &self.kick, &self.drained]
             .iter()
             .any(|own| own.as_raw_fd() == fd)
         {
@@ -351,15 +362,17 @@ mod tests {
     }
 
     #[test]
-    fn a_wake_up_outlives_unkick_until_it_is_taken() {
+    fn a_kick_lasts_until_it_is_taken_back() {
         let poller = Poller::new().unwrap();
         let mut events = Events::default();
         events.reset(4);
-        poller.wake();
-        poller.unkick();
-        poller.wait(&mut events, Some(Duration::ZERO)).unwrap();
-        assert_eq!(events.iter().count(), 1);
-        assert!(poller.take_wake());
+        poller.kick();
+        poller.kick();
+        for _ in 0..2 {
+            poller.wait(&mut events, Some(Duration::ZERO)).unwrap();
+            let found: Vec<_> = events.iter().map(|(source, _)| source).collect();
+            assert_eq!(found, [Source::Kick]);
+        }
         poller.unkick();
         poller.wait(&mut events, Some(Duration::ZERO)).unwrap();
         assert!(events.is_empty());
