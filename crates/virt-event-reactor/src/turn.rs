@@ -186,7 +186,7 @@ impl Reactor {
         // not called is still ready and is fetched again.
         state.batch.clear();
         if let Some(watch) = state.running.take() {
-            // If it is refused, it is reported and tried again below.
+            // If it is refused, it is tried again below and in every turn.
             let _ = state.handles.suspend(&self.poller, watch);
         }
         if state.handles.wants_retry() {
