@@ -43,11 +43,7 @@ impl Reactor {
             }
             let left = Duration::from_nanos(deadline.saturating_sub(sys::now()));
             if left.is_zero() || cause.is_some() {
-                return Err(NotDrained {
-                    left: leftovers(&state),
-                    pending_frees: state.pending_frees(),
-                    cause,
-                });
+                return Err(NotDrained::because(&state, cause));
             }
             match state.turning {
                 Some(turning) if turning.thread != sys::thread_mark() => {
@@ -79,7 +75,15 @@ impl Reactor {
 }
 
 impl NotDrained {
-    fn forked() -> Self {
+    pub(crate) fn because(state: &State, cause: Option<TurnError>) -> Self {
+        Self {
+            left: leftovers(state),
+            pending_frees: state.pending_frees(),
+            cause,
+        }
+    }
+
+    pub(crate) fn forked() -> Self {
         Self {
             left: Vec::new(),
             pending_frees: 0,

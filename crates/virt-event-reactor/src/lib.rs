@@ -35,6 +35,7 @@
 //! - **Edge-triggered hosts** (mio, tokio) **must** take another turn without
 //!   waiting for a new edge while a turn was `pending`, and after a panic that
 //!   they caught.
+//! - **An `async` drain** is made of [`Draining`], which does not block.
 //! - **Panics** of callbacks come out of `turn`, after the state has been put
 //!   in order. Say in your docs what your host does with them.
 //! - **Callbacks run in `turn`**, on the thread that calls it, one at a time
@@ -66,6 +67,7 @@
 
 mod builder;
 mod drain;
+mod draining;
 mod driver;
 mod error;
 mod handles;
@@ -83,6 +85,7 @@ mod turn;
 mod watchdog;
 
 pub use crate::builder::Builder;
+pub use crate::draining::{DrainStep, Draining};
 pub use crate::driver::{Attachment, DEFAULT_BUDGET, Driver};
 pub use crate::error::{AttachError, Leftover, NotDrained, TurnError};
 pub use crate::reactor::Reactor;

@@ -33,7 +33,7 @@ pub(crate) struct State {
     pub(crate) turning: Option<Turning>,
     /// When the newest iteration ended.
     settled: Moment,
-    /// How many threads drain, and sleep for it.
+    /// How many drains are under way and sleep.
     pub(crate) drainers: usize,
     /// They have been told that all is drained.
     drained: bool,
@@ -41,6 +41,9 @@ pub(crate) struct State {
     pub(crate) wakes_taken: u64,
     /// How many threads wait for the turn of another to end.
     pub(crate) turn_waiters: usize,
+    /// The turn in progress has kept somebody out who does not wait for it, but
+    /// for the descriptor. Its end kicks.
+    pub(crate) turned_away: bool,
     /// The driver that is attached.
     pub(crate) attached: Option<NonZeroU64>,
     /// How many drivers were ever attached.
@@ -92,6 +95,7 @@ impl State {
             drained: false,
             wakes_taken: 0,
             turn_waiters: 0,
+            turned_away: false,
             attached: None,
             attachments: 0,
             alarm: None,

@@ -1,20 +1,20 @@
 //! What the conformance suite cannot reach: faults of the kernel, and what
 //! adapters see of turns and drivers.
 
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, epoll, eventfd, poll};
 use rustix::fd::OwnedFd;
 use virt_event::{
     Error, EventImpl, HandleCallback, HandleEvents, Period, TimeoutCallback, WatchId,
 };
 
 use crate::sys::Errno;
-use crate::{AttachError, Leftover, Reactor, TurnError};
+use crate::{AttachError, DrainStep, Draining, Leftover, NotDrained, Reactor, TurnError};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -182,13 +182,12 @@ fn a_second_thread_is_refused_while_one_sleeps_in_a_turn() {
     });
 }
 
-#[test]
-fn while_a_drain_elsewhere_calls_back_a_turn_is_pending() {
-    let reactor = Reactor::new().unwrap();
-    let attachment = reactor.attach().unwrap();
+/// A zero timer whose callback says that it is inside, waits to be released,
+/// and removes the timer.
+fn detained(reactor: &Arc<Reactor>) -> (Arc<Barrier>, Arc<Barrier>) {
     let (inside, release) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
     let (waits, passes) = (Arc::clone(&inside), Arc::clone(&release));
-    let doomed = Arc::clone(&reactor);
+    let doomed = Arc::clone(reactor);
     let callback = TimeoutCallback::new(move |timer| {
         waits.wait();
         passes.wait();
@@ -197,16 +196,133 @@ fn while_a_drain_elsewhere_calls_back_a_turn_is_pending() {
     reactor
         .add_timeout(Period::EVERY_ITERATION, callback)
         .unwrap();
+    (inside, release)
+}
+
+/// An edge-triggered host: what it has seen it is not told again.
+struct EdgeHost(OwnedFd);
+
+impl EdgeHost {
+    fn new(watched: impl AsFd) -> Self {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).unwrap();
+        let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
+        epoll::add(&epoll, watched, epoll::EventData::new_u64(0), flags).unwrap();
+        Self(epoll)
+    }
+
+    /// Whether there is an edge within `limit`.
+    fn edge(&self, limit: Duration) -> bool {
+        let mut room = [std::mem::MaybeUninit::uninit(); 4];
+        let limit = limit.try_into().unwrap();
+        let (events, _) = epoll::wait(&self.0, &mut room[..], Some(&limit)).unwrap();
+        !events.is_empty()
+    }
+}
+
+#[test]
+fn a_turn_that_a_drain_elsewhere_keeps_out_is_announced_by_an_edge() {
+    let reactor = Reactor::new().unwrap();
+    let attachment = reactor.attach().unwrap();
+    let (inside, release) = detained(&reactor);
     thread::scope(|scope| {
         let drain = scope.spawn(|| reactor.drain(PATIENCE));
         inside.wait();
-        let turn = attachment.turn(Some(Duration::ZERO)).unwrap();
-        assert_eq!((turn.iterations, turn.pending), (0, true));
-        let host = scope.spawn(|| attachment.turn(Some(Duration::from_millis(10))));
+        let turn = attachment.turn(Some(Duration::ZERO));
+        let host = EdgeHost::new(&attachment);
+        while host.edge(Duration::ZERO) {}
+        let sleeper = scope.spawn(|| attachment.turn(Some(Duration::from_millis(10))));
         release.wait();
-        let _ = host.join().unwrap().unwrap();
+        let announced = host.edge(PATIENCE);
+        let _ = sleeper.join().unwrap().unwrap();
         drain.join().unwrap().unwrap();
+        let turn = turn.unwrap();
+        assert_eq!((turn.iterations, turn.pending), (0, false));
+        assert!(announced);
     });
+}
+
+/// Takes steps as an edge-triggered host does, until the end.
+fn drain_by_edges(draining: &Draining) -> Result<(), NotDrained> {
+    let host = EdgeHost::new(draining);
+    loop {
+        match draining.step()? {
+            DrainStep::Drained => return Ok(()),
+            DrainStep::Again => {}
+            DrainStep::Wait => assert!(host.edge(PATIENCE), "an edge was lost"),
+        }
+    }
+}
+
+#[test]
+fn a_drain_in_steps_ends_when_nothing_is_left() {
+    let reactor = Reactor::new().unwrap();
+    drain_by_edges(&reactor.start_drain(PATIENCE).unwrap()).unwrap();
+    let mut fires = 0;
+    let doomed = Arc::clone(&reactor);
+    let callback = TimeoutCallback::new(move |timer| {
+        fires += 1;
+        if fires == 5 {
+            doomed.remove_timeout(timer).unwrap();
+        }
+    });
+    reactor.add_timeout(Period::millis(1), callback).unwrap();
+    drain_by_edges(&reactor.start_drain(PATIENCE).unwrap()).unwrap();
+    assert_eq!(reactor.stats().timers, 0);
+}
+
+#[test]
+fn a_drain_in_steps_ends_when_the_driver_does_the_work() {
+    let reactor = Reactor::new().unwrap();
+    let attachment = reactor.attach().unwrap();
+    let (inside, release) = detained(&reactor);
+    thread::scope(|scope| {
+        let driver = scope.spawn(|| {
+            while reactor.drain(Duration::ZERO).is_err() {
+                let _ = attachment.turn(Some(Duration::from_millis(10))).unwrap();
+            }
+        });
+        inside.wait();
+        let draining = reactor.start_drain(PATIENCE).unwrap();
+        let step = draining.step();
+        let host = EdgeHost::new(&draining);
+        while host.edge(Duration::ZERO) {}
+        release.wait();
+        let announced = host.edge(PATIENCE);
+        driver.join().unwrap();
+        assert_eq!(step.unwrap(), DrainStep::Wait);
+        assert!(announced);
+        drain_by_edges(&draining).unwrap();
+    });
+}
+
+#[test]
+fn a_drain_in_steps_ends_in_time_and_says_what_is_left() {
+    let reactor = Reactor::new().unwrap();
+    let (_fd, watch, _count) = parked(&reactor);
+    let began = Instant::now();
+    let limit = Duration::from_millis(20);
+    let draining = reactor.start_drain(limit).unwrap();
+    let error = drain_by_edges(&draining).unwrap_err();
+    assert!(began.elapsed() >= limit);
+    assert!(
+        matches!(error.left[..], [Leftover::Handle { watch: left, .. }] if left == watch),
+        "{error}"
+    );
+    assert!(draining.step().is_err(), "it does not begin anew");
+}
+
+#[test]
+fn a_drain_that_is_called_off_leaves_no_trace() {
+    let reactor = Reactor::new().unwrap();
+    let (_fd, watch, _count) = parked(&reactor);
+    let draining = reactor.start_drain(PATIENCE).unwrap();
+    assert_eq!(draining.step().unwrap(), DrainStep::Wait);
+    drop(draining);
+    reactor.remove_handle(watch).unwrap();
+    let attachment = reactor.attach().unwrap();
+    let _ = attachment.turn(Some(PATIENCE)).unwrap();
+    assert_eq!(reactor.stats().pending_frees, 0);
+    assert_eq!(reactor.lock().drainers, 0);
 }
 
 #[test]

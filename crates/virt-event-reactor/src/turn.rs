@@ -22,9 +22,12 @@ pub struct Turn {
     ///
     /// A level-triggered host may ignore it: the descriptor stays readable.
     /// An edge-triggered host gets no new edge, and **must** take another turn
-    /// without waiting for one. False only if the last fetch found nothing.
+    /// without waiting for one. False only if the last fetch found nothing; or
+    /// if there was no iteration, because another thread is in a turn that ends
+    /// with a new edge.
     pub pending: bool,
-    /// How many iterations there were.
+    /// How many iterations there were. None if the turn of another thread, a
+    /// [drain](Reactor::drain) for one, was in the way.
     pub iterations: u32,
 }
 
@@ -37,6 +40,16 @@ pub(crate) enum Caller {
     Direct,
     /// Somebody who drains.
     Drain,
+}
+
+/// How the attempt to begin a turn went.
+enum Entry<'a> {
+    Entered(MutexGuard<'a, State>),
+    /// Another thread is, or was, in a turn. Not `pending`: its end gives a new
+    /// edge.
+    InTheWay {
+        pending: bool,
+    },
 }
 
 type Panic = Box<dyn Any + Send>;
@@ -77,11 +90,14 @@ impl Reactor {
         budget: NonZeroU32,
     ) -> Result<Turn, TurnError> {
         let mut iterations = 0;
-        let Some(mut state) = self.enter(caller, timeout)? else {
-            return Ok(Turn {
-                pending: true,
-                iterations,
-            });
+        let mut state = match self.enter(caller, timeout)? {
+            Entry::Entered(state) => state,
+            Entry::InTheWay { pending } => {
+                return Ok(Turn {
+                    pending,
+                    iterations,
+                });
+            }
         };
         let mut timeout = timeout;
         // A drain leaves wake-ups to those whom they are meant for.
@@ -121,13 +137,8 @@ impl Reactor {
         })
     }
 
-    /// Begins a turn, if the caller may take one. `None` if it had to wait for
-    /// the turn of another thread instead.
-    fn enter(
-        &self,
-        caller: Caller,
-        timeout: Option<Duration>,
-    ) -> Result<Option<MutexGuard<'_, State>>, TurnError> {
+    /// Begins a turn, if the caller may take one and no other thread is in one.
+    fn enter(&self, caller: Caller, timeout: Option<Duration>) -> Result<Entry<'_>, TurnError> {
         if self.is_forked() {
             return Err(TurnError::Forked);
         }
@@ -160,14 +171,21 @@ impl Reactor {
                 // ends it, and takes the place of a turn.
                 (Some(turning), Caller::Attachment(id)) if turning.driver != Some(id) => {
                     let limit = timeout.map_or(LONGEST_WAIT, |timeout| timeout.min(LONGEST_WAIT));
-                    if has_waited || limit.is_zero() {
-                        return Ok(None);
+                    if has_waited {
+                        return Ok(Entry::InTheWay { pending: true });
+                    }
+                    if limit.is_zero() {
+                        state.turned_away = true;
+                        return Ok(Entry::InTheWay { pending: false });
                     }
                     state = self.wait_for_turn(state, limit);
                     has_waited = true;
                 }
-                (Some(_), _) => return Err(TurnError::Busy),
-                (None, _) if has_waited => return Ok(None),
+                (Some(_), caller) => {
+                    state.turned_away |= matches!(caller, Caller::Drain);
+                    return Err(TurnError::Busy);
+                }
+                (None, _) if has_waited => return Ok(Entry::InTheWay { pending: true }),
                 (None, _) => {
                     state.turning = Some(Turning {
                         thread,
@@ -192,7 +210,7 @@ impl Reactor {
         if state.handles.wants_retry() {
             state.handles.retry(&self.poller);
         }
-        Ok(Some(state))
+        Ok(Entry::Entered(state))
     }
 
     fn leave(&self, mut state: MutexGuard<'_, State>) {
@@ -207,6 +225,9 @@ impl Reactor {
                     self.turn_ended.notify_all();
                 }
                 state.tell_drainers(&self.poller);
+                if mem::take(&mut state.turned_away) {
+                    self.poller.kick();
+                }
                 None
             }
         };

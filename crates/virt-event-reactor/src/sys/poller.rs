@@ -219,6 +219,11 @@ impl Poller {
         };
     }
 
+    /// Readable while all is drained.
+    pub(crate) fn drained(&self) -> BorrowedFd<'_> {
+        self.drained.as_fd()
+    }
+
     /// What to change the set for, and what its events are to carry.
     fn target(&self, fd: RawFd, generation: u32) -> Result<(BorrowedFd<'_>, EventData), Errno> {
         #[cfg(test)]
