@@ -106,6 +106,11 @@ impl Draining {
             DrainStep::Wait
         })
     }
+
+    /// What is drained.
+    pub fn reactor(&self) -> &Arc<Reactor> {
+        &self.reactor
+    }
 }
 
 impl Drop for Draining {

@@ -1,6 +1,6 @@
 use std::fmt;
 use std::num::{NonZeroU32, NonZeroU64};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -19,10 +19,13 @@ impl Reactor {
     /// - [`AttachError::AlreadyAttached`] while another [`Attachment`] is
     ///   alive and not detached.
     /// - [`AttachError::Forked`] in a child process.
+    /// - [`AttachError::Io`] if the kernel has no descriptor to give (one is
+    ///   needed).
     pub fn attach(self: &Arc<Self>) -> Result<Attachment, AttachError> {
         if self.is_forked() {
             return Err(AttachError::Forked);
         }
+        let fd = self.poller.duplicate()?;
         let mut state = self.lock();
         if state.attached.is_some() {
             return Err(AttachError::AlreadyAttached);
@@ -35,11 +38,12 @@ impl Reactor {
         state.attached = NonZeroU64::new(state.attachments);
         let id = state.attached.unwrap_or(NonZeroU64::MIN);
         drop(state);
-        Ok(Attachment(Driver {
+        let driver = Driver {
             reactor: Arc::clone(self),
             id,
             budget: Arc::new(AtomicU32::new(DEFAULT_BUDGET.get())),
-        }))
+        };
+        Ok(Attachment { driver, fd })
     }
 }
 
@@ -48,9 +52,19 @@ impl Reactor {
 /// The host loop's source owns it. It watches the descriptor ([`AsFd`]) for
 /// reading, takes a [`turn`](Self::turn) when that is readable, and drops the
 /// attachment when the host loop ends. Dropping it detaches.
+///
+/// The descriptor is the attachment's own: a host that still watches the one
+/// of a driver that was detached may watch that of the next one, too. **Take it
+/// out of the host before dropping the attachment**, because an epoll set does
+/// not forget a closed descriptor as long as another one stands for the same
+/// thing.
 #[must_use = "dropping an Attachment detaches it"]
 #[derive(Debug)]
-pub struct Attachment(Driver);
+pub struct Attachment {
+    driver: Driver,
+    /// A duplicate of the reactor's.
+    fd: OwnedFd,
+}
 
 impl Attachment {
     /// Takes one turn: fetches what is ready, calls, frees, and does so again
@@ -79,9 +93,9 @@ impl Attachment {
     /// host that catches the panic **must** take another turn at once, as
     /// after [`pending`](Turn::pending).
     pub fn turn(&self, timeout: Option<Duration>) -> Result<Turn, TurnError> {
-        let budget = NonZeroU32::new(self.0.budget.load(Ordering::Relaxed));
-        self.0.reactor.turn_as(
-            Caller::Attachment(self.0.id),
+        let budget = NonZeroU32::new(self.driver.budget.load(Ordering::Relaxed));
+        self.driver.reactor.turn_as(
+            Caller::Attachment(self.driver.id),
             timeout,
             budget.unwrap_or(DEFAULT_BUDGET),
         )
@@ -89,25 +103,25 @@ impl Attachment {
 
     /// What to hand to the user.
     pub fn driver(&self) -> &Driver {
-        &self.0
+        &self.driver
     }
 }
 
 impl Drop for Attachment {
     fn drop(&mut self) {
-        self.0.release();
+        self.driver.release();
     }
 }
 
 impl AsFd for Attachment {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.reactor.as_fd()
+        self.fd.as_fd()
     }
 }
 
 impl AsRawFd for Attachment {
     fn as_raw_fd(&self) -> RawFd {
-        self.0.reactor.as_raw_fd()
+        self.fd.as_raw_fd()
     }
 }
 
@@ -124,8 +138,8 @@ pub struct Driver {
 
 impl Driver {
     /// Stops driving. When this returns no further turn of this driver begins
-    /// (one that is in progress sleeps no longer, and ends when its callbacks
-    /// have returned), and another driver may be attached, on any thread and
+    /// (one that is in progress sleeps no longer, and ends with its iteration),
+    /// and another driver may be attached, on any thread and
     /// any kind of loop; registered watches and timers wait for it, and the six
     /// calls go on working.
     ///

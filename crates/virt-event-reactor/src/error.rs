@@ -51,6 +51,10 @@ pub enum AttachError {
          a child must exec before it uses libvirt"
     )]
     Forked,
+
+    /// The kernel has no descriptor to give. Close some, or raise the limit.
+    #[error("no file descriptor for the event loop: {0}")]
+    Io(#[from] io::Error),
 }
 
 /// What was left when the time for draining was over.

@@ -98,9 +98,13 @@ impl Reactor {
         stats
     }
 
-    /// Whether this process is a fork of the one that made the reactor. An
-    /// atomic read: the lock may be held for ever in a child.
-    pub(crate) fn is_forked(&self) -> bool {
+    /// Whether this process is a fork of the one that made the reactor.
+    ///
+    /// A host's source must not be dropped then where that changes a kernel
+    /// object that parent and child share: a descriptor that the child takes
+    /// out of an epoll set is gone from the parent's, too.
+    // An atomic read: the lock may be held for ever in a child.
+    pub fn is_forked(&self) -> bool {
         sys::fork_generation() != self.generation
     }
 

@@ -32,7 +32,7 @@ pub(crate) struct State {
     /// Who turns.
     pub(crate) turning: Option<Turning>,
     /// When the newest iteration ended.
-    settled: Moment,
+    pub(crate) settled: Moment,
     /// How many drains are under way and sleep.
     pub(crate) drainers: usize,
     /// They have been told that all is drained.

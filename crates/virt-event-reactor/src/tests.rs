@@ -165,6 +165,26 @@ fn a_driver_excludes_another_until_it_is_gone() {
 }
 
 #[test]
+fn a_turn_that_is_detached_ends_with_its_iteration() {
+    let reactor = Reactor::new().unwrap();
+    let attachment = reactor.attach().unwrap();
+    let driver = attachment.driver().clone();
+    let mut calls = 0;
+    let callback = TimeoutCallback::new(move |_| {
+        calls += 1;
+        assert_eq!(calls, 1, "called after the detach");
+        driver.detach();
+    });
+    reactor
+        .add_timeout(Period::EVERY_ITERATION, callback)
+        .unwrap();
+    let turn = attachment.turn(Some(PATIENCE)).unwrap();
+    assert_eq!(turn.iterations, 1);
+    let next = attachment.turn(Some(Duration::ZERO));
+    assert!(matches!(next, Err(TurnError::Detached)), "{next:?}");
+}
+
+#[test]
 fn a_second_thread_is_refused_while_one_sleeps_in_a_turn() {
     let reactor = Reactor::new().unwrap();
     let attachment = reactor.attach().unwrap();

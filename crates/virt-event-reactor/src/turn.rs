@@ -120,12 +120,19 @@ impl Reactor {
             }
             let found_nothing = events.is_empty();
             let panic;
-            (state, panic) = self.iterate(state, events, takes_wakes)?;
+            // An iteration that did not sleep begins when the one before ended.
+            let now = if iterations > 1 { Some(state.settled) } else { None };
+            (state, panic) = self.iterate(state, events, now, takes_wakes)?;
             if let Some(panic) = panic {
                 self.leave(state);
                 resume_unwind(panic);
             }
-            if found_nothing || iterations == budget.get() {
+            let is_over = match caller {
+                // Detached meanwhile, perhaps with another driver waiting.
+                Caller::Attachment(id) => state.attached != Some(id),
+                Caller::Direct | Caller::Drain => false,
+            };
+            if found_nothing || iterations == budget.get() || is_over {
                 break Ok(!found_nothing);
             }
             timeout = Some(Duration::ZERO);
@@ -249,14 +256,17 @@ impl Reactor {
     }
 
     /// One iteration over what was fetched: every ready watch once, every due
-    /// timer once, then the frees.
+    /// timer once, then the frees. `now`: the time, if it is known; it is looked
+    /// up otherwise, and where a timer has gone off since.
     fn iterate<'a>(
         &'a self,
         mut state: MutexGuard<'a, State>,
         events: sys::Events,
+        now: Option<Moment>,
         keep_wakes: bool,
     ) -> Result<(MutexGuard<'a, State>, Option<Panic>), Forked> {
-        let kick_seen = events.iter().any(|(source, _)| source == Source::Kick);
+        let seen = |wanted| events.iter().any(|(source, _)| source == wanted);
+        let (kick_seen, alarm_seen) = (seen(Source::Kick), seen(Source::Alarm));
         let duplicate = {
             let State { handles, batch, .. } = &mut *state;
             handles.resolve(&self.poller, &events, batch)
@@ -266,7 +276,10 @@ impl Reactor {
             state = self.tell(state, Report::Duplicate { fd })?;
         }
 
-        let mut now = sys::now();
+        let mut now = match now {
+            Some(now) if !alarm_seen => now,
+            _ => sys::now(),
+        };
         let moment = state.timers.begin_iteration(now);
         state.counters.iterations += 1;
         // A callback that always panics must not starve the others: the first

@@ -219,6 +219,11 @@ impl Poller {
         };
     }
 
+    /// Another descriptor for the same set.
+    pub(crate) fn duplicate(&self) -> io::Result<OwnedFd> {
+        self.epoll.try_clone()
+    }
+
     /// Readable while all is drained.
     pub(crate) fn drained(&self) -> BorrowedFd<'_> {
         self.drained.as_fd()
