@@ -1,10 +1,81 @@
-//! Runs libvirt's events on a calloop event loop.
+//! Runs libvirt's events on a [calloop](::calloop) event loop.
+//!
+//! A program with a calloop loop of its own, a Wayland compositor for one,
+//! needs no second thread for libvirt: [`install`] once, before the first
+//! connection, and libvirt's callbacks run inside `EventLoop::dispatch`, beside
+//! the program's other sources.
+//!
+//! # Getting at `&mut Data`
+//!
+//! Callbacks of libvirt's loop are `Send`: they outlive every host loop, and
+//! may run on another one later. So they can not capture calloop's `&mut Data`
+//! or a `LoopHandle`. Send what happened through a [`calloop::channel`]; its
+//! source has the `&mut Data`. This is `examples/channel.rs`, complete:
+//!
+//! ```
+#![doc = include_str!("../examples/channel.rs")]
+//! ```
+//!
+//! # What it is not
+//!
+//! It does not make blocking calls of libvirt asynchronous: `Connect::open` and
+//! every call that asks a daemon block the loop that makes them. Make them on
+//! another thread, and send the outcome through a channel, too.
+//!
+//! # Map
+//!
+//! | for | there is |
+//! |---|---|
+//! | a program, at its start | [`install`] |
+//! | its end | drop every connection and domain, then [`Driver::drain`], with or without the event loop |
+//! | another loop taking over | [`Driver::detach`]; the source leaves the event loop at its next dispatch |
+//! | a token to remove, disable or enable the source with; a callback after each turn | [`Source`] |
+//! | a test, or a reactor that libvirt does not know | [`attach`] |
+//! | more speed under load, or more fairness to other sources | [`Driver::set_budget`], [`DEFAULT_BUDGET`](virt_event_reactor::DEFAULT_BUDGET) unless set |
+//! | descriptors and timers on the same loop, from any thread | `virt_event::add_handle`, `virt_event::add_timeout` |
+//!
+//! # What calloop sees
+//!
+//! One level-triggered source. Its cost does not grow with the number of
+//! connections. While libvirt always has something to do, calloop's other
+//! sources, timers and idle callbacks have their turn between two dispatches as
+//! before, and the other way round.
+//!
+//! - **Nesting.** calloop forbids a dispatch inside a dispatch. A callback that
+//!   must wait for another one calls `driver.reactor().turn(…)`
+//!   ([`Reactor::turn`]) instead, which serves libvirt alone.
+//! - **The event loop is dropped.** So is the source: everything stays
+//!   registered and waits until another driver is attached.
+//! - **`fork`.** In the child a dispatch that comes to this source is an error.
+//!
+//! # Panics
+//!
+//! A callback that panics does not end the dispatch: the panic hook reports it,
+//! and the loop goes on, because every connection depends on it. It does not
+//! come out of `EventLoop::dispatch`, because calloop loses what it has fetched
+//! when a source unwinds: a timer that was due in the same dispatch would never
+//! fire.
+//!
+//! # Versions, platforms and features
+//!
+//! | virt-event-calloop | calloop | minimum Rust |
+//! |---|---|---|
+//! | 0.1 | 0.14 | 1.86, that of calloop |
+//!
+//! Linux; no features. calloop is re-exported as [`calloop`].
 
+mod attach;
 mod error;
 mod source;
 
 pub use calloop;
 pub use virt_event_reactor::{Driver, Leftover, NotDrained, Reactor, Stats, TurnError};
 
+pub use crate::attach::{attach, install};
 pub use crate::error::{AttachError, InstallError};
-pub use crate::source::{Source, attach, install};
+pub use crate::source::Source;
+
+/// The README's code, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

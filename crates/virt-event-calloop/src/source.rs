@@ -1,30 +1,102 @@
 use std::io;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use calloop::generic::Generic;
-use calloop::{
-    EventSource, Interest, LoopHandle, Mode, Poll, PostAction, Readiness, Token, TokenFactory,
-};
-use virt_event_reactor::{Attachment, Driver, Reactor, TurnError};
+use calloop::{EventSource, Interest, Mode, Poll, PostAction, Readiness, Token, TokenFactory};
+use virt_event_reactor::{Attachment, Driver, Reactor, Turn, TurnError};
 
-use crate::{AttachError, InstallError};
+use crate::AttachError;
 
 /// libvirt's events as an event source of calloop.
+///
+/// [`attach`](crate::attach) and [`install`](crate::install) make one and
+/// insert it. A program makes its own to have the token of the insertion, with
+/// which it removes, disables and enables the source, or to be called with its
+/// `&mut Data`: the event `()` comes after each turn in which callbacks may
+/// have run.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use virt_event_calloop::calloop::EventLoop;
+/// use virt_event_calloop::{Reactor, Source};
+///
+/// let mut event_loop = EventLoop::<u32>::try_new()?;
+/// let source = Source::new(&Reactor::new()?)?;
+/// let driver = source.driver().clone();
+/// let token = event_loop
+///     .handle()
+///     .insert_source(source, |(), _, turns| *turns += 1)?;
+///
+/// driver.wake();
+/// let mut turns = 0;
+/// event_loop.dispatch(Duration::from_secs(10), &mut turns)?;
+/// assert_eq!(turns, 1);
+///
+/// event_loop.handle().remove(token); // drops the source, which detaches
+/// assert!(!driver.is_attached());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// While it is disabled, or not inserted, nobody runs libvirt's callbacks.
+/// Dropping it, by removing it or with the event loop, detaches: another driver
+/// may be attached.
 #[derive(Debug)]
 #[must_use = "a source that is not inserted drives nothing"]
-pub struct Source(Generic<Attachment>);
+pub struct Source(
+    /// Always there, until the source is dropped.
+    Option<Generic<Attachment>>,
+);
 
 impl Source {
-    /// A source to insert into an event loop.
+    /// A source to insert into an event loop. It drives the reactor from now
+    /// on: nobody else can.
+    ///
+    /// # Errors
+    ///
+    /// - [`AttachError::Reactor`] if the reactor has a driver, or belongs to
+    ///   the parent of this process, or this process has no descriptor left.
     pub fn new(reactor: &Arc<Reactor>) -> Result<Self, AttachError> {
-        let attachment = reactor.attach()?;
-        Ok(Self(Generic::new(attachment, Interest::READ, Mode::Level)))
+        let generic = Generic::new(reactor.attach()?, Interest::READ, Mode::Level);
+        Ok(Self(Some(generic)))
     }
 
     /// What to keep elsewhere: detach, drain, statistics, the budget.
     pub fn driver(&self) -> &Driver {
-        self.0.get_ref().driver()
+        let generic = self.0.as_ref().expect(NOT_DROPPED);
+        generic.get_ref().driver()
+    }
+
+    fn generic(&mut self) -> &mut Generic<Attachment> {
+        self.0.as_mut().expect(NOT_DROPPED)
+    }
+
+    fn is_forked(&self) -> bool {
+        self.driver().reactor().is_forked()
+    }
+}
+
+/// Does not sleep, but for a moment while a drain on another thread is inside a
+/// callback: the descriptor stays readable then, and the loop would spin.
+fn take_turn(attachment: &Attachment) -> Result<Turn, TurnError> {
+    match attachment.turn(Some(Duration::ZERO)) {
+        Ok(turn) if turn.iterations == 0 => attachment.turn(Some(Duration::from_millis(1))),
+        turned => turned,
+    }
+}
+
+const NOT_DROPPED: &str = "only drop takes it";
+
+impl Drop for Source {
+    /// A forked child must leave it in the kernel's set, which is the parent's,
+    /// too.
+    fn drop(&mut self) {
+        if self.is_forked() {
+            mem::forget(self.0.take());
+        }
     }
 }
 
@@ -38,48 +110,49 @@ impl EventSource for Source {
         &mut self,
         readiness: Readiness,
         token: Token,
-        _callback: F,
+        mut callback: F,
     ) -> io::Result<PostAction>
     where
         F: FnMut((), &mut ()),
     {
-        self.0.process_events(readiness, token, |_, attachment| {
-            match attachment.turn(Some(Duration::ZERO)) {
-                Ok(_) | Err(TurnError::Busy) => Ok(PostAction::Continue),
-                Err(TurnError::Io(error)) => Err(error),
-                Err(_) => Ok(PostAction::Remove),
-            }
-        })
+        self.generic()
+            .process_events(readiness, token, |_, attachment| {
+                let turned = match catch_unwind(AssertUnwindSafe(|| take_turn(attachment))) {
+                    Ok(turned) => turned,
+                    // The panic hook has reported it, and the reactor is
+                    // consistent (C8). What it carries may panic, too.
+                    Err(panic) => {
+                        mem::forget(panic);
+                        return Ok(PostAction::Continue);
+                    }
+                };
+                match turned {
+                    Ok(turn) => {
+                        if turn.iterations > 0 {
+                            callback((), &mut ());
+                        }
+                        Ok(PostAction::Continue)
+                    }
+                    Err(TurnError::Busy) => Ok(PostAction::Continue),
+                    Err(TurnError::Detached) => Ok(PostAction::Remove),
+                    Err(TurnError::Io(error)) => Err(error),
+                    Err(error) => Err(io::Error::other(error)),
+                }
+            })
     }
 
     fn register(&mut self, poll: &mut Poll, factory: &mut TokenFactory) -> calloop::Result<()> {
-        self.0.register(poll, factory)
+        self.generic().register(poll, factory)
     }
 
     fn reregister(&mut self, poll: &mut Poll, factory: &mut TokenFactory) -> calloop::Result<()> {
-        self.0.reregister(poll, factory)
+        self.generic().reregister(poll, factory)
     }
 
     fn unregister(&mut self, poll: &mut Poll) -> calloop::Result<()> {
-        self.0.unregister(poll)
+        if self.is_forked() {
+            return Ok(());
+        }
+        self.generic().unregister(poll)
     }
-}
-
-/// Drives a reactor from a calloop event loop.
-pub fn attach<Data>(
-    reactor: &Arc<Reactor>,
-    handle: &LoopHandle<'_, Data>,
-) -> Result<Driver, AttachError> {
-    let source = Source::new(reactor)?;
-    let driver = source.driver().clone();
-    handle
-        .insert_source(source, |(), _, _| {})
-        .map_err(|refused| AttachError::Insert(refused.error))?;
-    Ok(driver)
-}
-
-/// Makes a calloop event loop the loop of libvirt.
-pub fn install<Data>(handle: &LoopHandle<'_, Data>) -> Result<Driver, InstallError> {
-    let reactor = virt_event_libvirt::installed_or_install(Reactor::new)?;
-    Ok(attach(&reactor, handle)?)
 }

@@ -1,4 +1,6 @@
-/// Why the loop was not installed.
+use virt_event_reactor::AttachError;
+
+/// Why a GLib main context did not become libvirt's loop.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InstallError {
@@ -6,7 +8,9 @@ pub enum InstallError {
     #[error(transparent)]
     Libvirt(#[from] virt_event_libvirt::InstallError),
 
-    /// Our reactor is installed, but was not attached to this loop.
+    /// Our reactor is installed already, and somebody drives it. The program
+    /// is at fault: it installs a loop once, or detaches the driver before it
+    /// installs the next.
     #[error(transparent)]
-    Attach(#[from] virt_event_reactor::AttachError),
+    Attach(#[from] AttachError),
 }

@@ -1,6 +1,7 @@
 use std::io;
 
-/// Why no driver was attached.
+/// Why no driver was attached. Nothing drives the reactor through the call that
+/// failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AttachError {
@@ -8,7 +9,9 @@ pub enum AttachError {
     #[error(transparent)]
     Reactor(#[from] virt_event_reactor::AttachError),
 
-    /// mio did not take the descriptor.
+    /// mio did not take the source, or this process has no descriptor left for
+    /// it: two are needed. The kernel's limits are at fault; or the program,
+    /// if it made the reactor watch the very poll that should drive it.
     #[error("mio cannot watch the reactor: {0}")]
     Register(#[source] io::Error),
 }
@@ -17,11 +20,13 @@ pub enum AttachError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InstallError {
-    /// libvirt was not to be had: see the variants there.
+    /// libvirt was not to be had: it has another loop already, or there are no
+    /// descriptors left. See the variants there.
     #[error(transparent)]
     Libvirt(#[from] virt_event_libvirt::InstallError),
 
-    /// Our reactor is installed, but was not attached to this loop.
+    /// Our reactor is installed, but was not attached to this poll. If it has
+    /// a driver, the program is at fault: it installs a loop once.
     #[error(transparent)]
     Attach(#[from] AttachError),
 }

@@ -4,7 +4,8 @@ use std::io;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AttachError {
-    /// The reactor has a driver, or belongs to the parent of this process.
+    /// The reactor has a driver, or belongs to the parent of this process. The
+    /// program is at fault: see the variants there.
     #[error(transparent)]
     Reactor(#[from] virt_event_reactor::AttachError),
 
@@ -17,11 +18,16 @@ pub enum AttachError {
     NoRuntime,
 
     /// The runtime was built without IO. The program is at fault.
+    ///
+    /// tokio has no way to ask for this: it panics, which is caught. So the
+    /// panic hook has reported it before, and where panics abort the process,
+    /// this one does, with tokio's message.
     #[error("this tokio runtime does no IO; build it with `enable_io` or `enable_all`")]
     NoIo,
 
-    /// tokio did not take the descriptor.
-    #[error("tokio cannot watch the reactor: {0}")]
+    /// The runtime did not take the descriptor or the task, because it has
+    /// been shut down; or the system has no room for another watch.
+    #[error("the tokio runtime cannot watch the libvirt event loop: {0}")]
     Register(#[source] io::Error),
 }
 
@@ -33,7 +39,7 @@ pub enum InstallError {
     #[error(transparent)]
     Libvirt(#[from] virt_event_libvirt::InstallError),
 
-    /// Our reactor is installed, but was not attached to this loop.
+    /// Our reactor was not attached to this runtime: see the variants there.
     #[error(transparent)]
     Attach(#[from] AttachError),
 }
