@@ -1,4 +1,4 @@
-//! docs/conformance.md: the table, the reasons for the gaps, the mutants.
+//! docs/conformance.md: the tables, the reasons for the gaps, the mutants.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -42,14 +42,78 @@ impl Words {
             };
             let cells: Vec<&str> = cells.collect();
             if cells.len() == EXAMINED.len() {
-                for (examined, word) in EXAMINED.iter().zip(cells) {
-                    words.set(case, examined.implementation.name, word);
+                for (examined, cell) in EXAMINED.iter().zip(cells) {
+                    if let Some(mark) = MARKS.iter().find(|mark| mark.sign == cell) {
+                        words.set(case, examined.implementation.name, mark.word);
+                    }
                 }
             }
         }
         words
     }
+
+    /// How many cells of an implementation say this.
+    fn count(&self, implementation: &str, word: &str) -> usize {
+        cases()
+            .filter(|case| self.word(case.name, implementation) == word)
+            .count()
+    }
 }
+
+/// What stands in a cell for a word, because seven words in a row are not read.
+struct Mark {
+    word: &'static str,
+    sign: &'static str,
+    meaning: &'static str,
+}
+
+const MARKS: &[Mark] = &[
+    Mark {
+        word: "pass",
+        sign: "✓",
+        meaning: "the implementation behaves as the contract says",
+    },
+    Mark {
+        word: "fail",
+        sign: "✗",
+        meaning: "it does not, or the process was killed by a signal",
+    },
+    Mark {
+        word: "hang",
+        sign: "∞",
+        meaning: "the deadline came first",
+    },
+    Mark {
+        word: "unstable",
+        sign: "±",
+        meaning: "several attempts differed",
+    },
+    Mark {
+        word: "n/a",
+        sign: "–",
+        meaning: "the case needs something that the implementation does not offer, such as a \
+                  way to detach a driver",
+    },
+];
+
+fn sign(word: &str) -> &'static str {
+    MARKS
+        .iter()
+        .find(|mark| mark.word == word)
+        .map_or("?", |mark| mark.sign)
+}
+
+/// The headings of docs/contract.md, by the letter that the names of their
+/// cases begin with.
+const GROUPS: &[(char, &str)] = &[
+    ('r', "Registration"),
+    ('i', "Ids"),
+    ('h', "Handles"),
+    ('t', "Timers"),
+    ('c', "Callbacks and frees"),
+    ('x', "Threads and processes"),
+    ('l', "Life cycle"),
+];
 
 /// Where the page is.
 pub fn path() -> PathBuf {
@@ -59,14 +123,16 @@ pub fn path() -> PathBuf {
 /// The page.
 pub fn render(words: &Words) -> String {
     let mut page = String::from(HEAD);
-    let mut table = Table::new(EXAMINED.iter().map(|it| it.implementation.name));
-    for case in cases() {
-        let cells = EXAMINED
-            .iter()
-            .map(|it| words.word(case.name, it.implementation.name));
-        table.row(case, cells);
+    for mark in MARKS {
+        let _ = writeln!(page, "- {} **{}**: {}", mark.sign, mark.word, mark.meaning);
     }
-    page.push_str(&table.to_markdown());
+    page.push_str(LEGEND_ENDS);
+    page.push_str(&totals(words));
+    for (letter, title) in GROUPS {
+        let anchor = title.to_lowercase().replace(' ', "-");
+        let _ = writeln!(page, "\n## [{title}](contract.md#{anchor})\n");
+        page.push_str(&table_of(*letter, words));
+    }
     for examined in EXAMINED {
         page.push_str(&gaps_of(examined.implementation.name));
     }
@@ -82,11 +148,41 @@ pub fn render(words: &Words) -> String {
     page
 }
 
+/// How often each implementation got each mark.
+fn totals(words: &Words) -> String {
+    let mut text = String::from("|");
+    for mark in MARKS {
+        let _ = write!(text, " | {} {}", mark.sign, mark.word);
+    }
+    let _ = writeln!(text, " |\n|---{}|", "|--:".repeat(MARKS.len()));
+    for examined in EXAMINED {
+        let name = examined.implementation.name;
+        let _ = write!(text, "| {name}");
+        for mark in MARKS {
+            let _ = write!(text, " | {}", words.count(name, mark.word));
+        }
+        text.push_str(" |\n");
+    }
+    text
+}
+
+/// The cases whose names begin with a letter.
+fn table_of(letter: char, words: &Words) -> String {
+    let mut table = Table::new(EXAMINED.iter().map(|it| it.implementation.name));
+    for case in cases().filter(|case| case.name.starts_with(letter)) {
+        let cells = EXAMINED
+            .iter()
+            .map(|it| sign(words.word(case.name, it.implementation.name)));
+        table.row(case, cells);
+    }
+    table.to_markdown()
+}
+
 /// What an implementation does otherwise, each reason once.
 fn gaps_of(implementation: &str) -> String {
     let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
     for gap in cases().filter_map(|case| gap(implementation, case.name)) {
-        let case = format!("`{}` ({})", gap.case, gap.kind.word());
+        let case = format!("`{}` {}", gap.case, sign(gap.kind.word()));
         match reasons.iter_mut().find(|(reason, _)| *reason == gap.reason) {
             Some((_, cases)) => cases.push(case),
             None => reasons.push((gap.reason, vec![case])),
@@ -97,7 +193,7 @@ fn gaps_of(implementation: &str) -> String {
         let _ = writeln!(text, "\n## What {implementation} does otherwise");
     }
     for (reason, cases) in reasons {
-        let _ = writeln!(text, "\n{reason}:\n{}", cases.join(",\n"));
+        let _ = writeln!(text, "\n- {reason}:\n  {}", cases.join(",\n  "));
     }
     text
 }
@@ -151,15 +247,12 @@ Each case of `virt-event-conformance` examines one clause of the
 [contract](contract.md), whose id its name begins with. It runs in a process of
 its own, with a deadline.
 
-- **pass**: the implementation behaves as the contract says.
-- **fail**: it does not, or the process was killed by a signal.
-- **hang**: the deadline came first.
-- **unstable**: several attempts differed.
-- **n/a**: the case needs something that the implementation does not offer, such
-  as a way to detach a driver.
+";
 
-What is not a pass has its reason below the table; a result that is not listed
-there is a test failure.
+const LEGEND_ENDS: &str = "
+What is not a pass has its reason below the tables; a result that is not listed
+there is a test failure. The peers, which are not this project's, are expected to
+lack what they do not offer.
 
 R1, R2, R4 and the C boundary (F) are about libvirt and this process, not about
 an implementation: their cases are in `tests/src/process_cases`, and the contract

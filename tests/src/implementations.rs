@@ -2,7 +2,13 @@
 //! the peers.
 
 mod builtin;
+mod calloop;
+mod glib;
+mod hosted;
 mod libvirt_default;
+mod libvirt_glib;
+mod mio;
+mod tokio;
 
 use virt_event_conformance::Implementation;
 
@@ -28,7 +34,31 @@ pub enum Standing {
 /// The reactor driven by the built-in loop, which the mutants are made of.
 pub const BUILTIN: Implementation = Implementation {
     name: "builtin",
-    factory: builtin::make,
+    factory: hosted::make::<builtin::Builtin>,
+};
+
+/// The reactor driven by a `mio::Poll`.
+pub const MIO: Implementation = Implementation {
+    name: "mio",
+    factory: hosted::make::<mio::Mio>,
+};
+
+/// The reactor driven by a task of tokio's.
+pub const TOKIO: Implementation = Implementation {
+    name: "tokio",
+    factory: hosted::make::<tokio::Tokio>,
+};
+
+/// The reactor driven by an event source of calloop's.
+pub const CALLOOP: Implementation = Implementation {
+    name: "calloop",
+    factory: hosted::make::<calloop::Calloop>,
+};
+
+/// The reactor driven by a source of GLib's.
+pub const GLIB: Implementation = Implementation {
+    name: "glib",
+    factory: hosted::make::<glib::Glib>,
 };
 
 /// libvirt's own default loop, through libvirt's public C functions.
@@ -37,17 +67,36 @@ pub const LIBVIRT_DEFAULT: Implementation = Implementation {
     factory: libvirt_default::make,
 };
 
+/// libvirt-glib, on GLib's default main context.
+pub const LIBVIRT_GLIB: Implementation = Implementation {
+    name: "libvirt-glib",
+    factory: libvirt_glib::make,
+};
+
 /// Every implementation, in the order of the table.
 pub const EXAMINED: &[Examined] = &[
-    Examined {
-        implementation: BUILTIN,
-        standing: Standing::Own,
-    },
-    Examined {
-        implementation: LIBVIRT_DEFAULT,
-        standing: Standing::Peer,
-    },
+    own(BUILTIN),
+    own(MIO),
+    own(TOKIO),
+    own(CALLOOP),
+    own(GLIB),
+    peer(LIBVIRT_DEFAULT),
+    peer(LIBVIRT_GLIB),
 ];
+
+const fn own(implementation: Implementation) -> Examined {
+    Examined {
+        implementation,
+        standing: Standing::Own,
+    }
+}
+
+const fn peer(implementation: Implementation) -> Examined {
+    Examined {
+        implementation,
+        standing: Standing::Peer,
+    }
+}
 
 /// Every implementation, for `child_main`.
 pub fn implementations() -> Vec<Implementation> {

@@ -12,7 +12,7 @@ use rustix::process::{
 
 use crate::cases::case;
 use crate::fixtures::set_patience;
-use crate::{Case, Exam, Implementation, Limits, Mutant};
+use crate::{Capabilities, Case, Config, Exam, Implementation, Limits, Mutant};
 
 /// Names what a child is to do: `PARENT PATIENCE right|broken CASE IMPLEMENTATION`.
 const TASK: &str = "VIRT_EVENT_CONFORMANCE_TASK";
@@ -85,7 +85,10 @@ impl Task {
     fn carry_out(&self) -> ! {
         self.isolate();
         set_patience(self.patience);
-        let config = (self.case.config)();
+        let config = Config {
+            counted: self.case.needs.contains(Capabilities::COUNTED),
+            ..(self.case.config)()
+        };
         let factory = self.implementation.factory;
         let subject = match self.case.mutant {
             Mutant::Broken { make, .. } if self.broken => make(factory, &config),

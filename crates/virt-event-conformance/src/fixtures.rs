@@ -162,27 +162,13 @@ pub fn fill(fd: impl AsFd) {
     }
 }
 
-/// The members of the process's one epoll set: descriptor number and interest
-/// (the kernel's `EPOLL…` bits). Needs [`Capabilities::EPOLL`].
+/// The members of an epoll set, as `/proc/self/fdinfo` shows them: descriptor
+/// number and interest (the kernel's `EPOLL…` bits).
 ///
 /// # Panics
 ///
-/// - If the process does not have exactly one epoll set.
-///
-/// [`Capabilities::EPOLL`]: crate::Capabilities::EPOLL
-pub fn epoll_members() -> Vec<(RawFd, u32)> {
-    let sets: Vec<String> = std::fs::read_dir("/proc/self/fd")
-        .expect("read /proc/self/fd")
-        .flatten()
-        .filter(|entry| {
-            std::fs::read_link(entry.path())
-                .is_ok_and(|target| target.to_string_lossy() == "anon_inode:[eventpoll]")
-        })
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .collect();
-    let [set] = &sets[..] else {
-        panic!("{} epoll sets in the process", sets.len());
-    };
+/// - If `set` is no open descriptor.
+pub fn epoll_members(set: RawFd) -> Vec<(RawFd, u32)> {
     let mut text = String::new();
     File::open(format!("/proc/self/fdinfo/{set}"))
         .and_then(|mut file| file.read_to_string(&mut text))

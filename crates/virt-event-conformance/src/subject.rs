@@ -1,3 +1,4 @@
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,9 @@ pub struct Config {
     /// How long work may lie undone before the loop is reported as not
     /// running ([`Capabilities::LOGS`]).
     pub stall_after: Duration,
+    /// The case counts iterations: a turn must have exactly one, also where the
+    /// host takes several for speed ([`Capabilities::COUNTED`]).
+    pub counted: bool,
 }
 
 impl Default for Config {
@@ -31,6 +35,7 @@ impl Default for Config {
             first_id: 1,
             slow_callback: Duration::from_millis(100),
             stall_after: Duration::from_secs(5),
+            counted: false,
         }
     }
 }
@@ -62,10 +67,10 @@ bitflags! {
         const DROP = 1 << 8;
         /// Its behaviour after `fork` is defined.
         const FORK = 1 << 9;
-        /// It runs one iteration a turn, so that iterations can be counted.
+        /// It runs one iteration a turn where [`Config::counted`] asks for it, so
+        /// that iterations can be counted.
         const COUNTED = 1 << 10;
-        /// It has exactly one epoll set, whose content
-        /// `/proc/self/fdinfo` shows.
+        /// It watches descriptors with an epoll set, [`Subject::epoll_fd`].
         const EPOLL = 1 << 11;
     }
 }
@@ -131,6 +136,11 @@ pub trait Subject {
     /// or after a detach; the error if it is refused.
     fn second_driver(&self) -> Result<SecondDriver, String> {
         unclaimed("DETACH")
+    }
+
+    /// The epoll set that the watched descriptors are in.
+    fn epoll_fd(&self) -> RawFd {
+        unclaimed("EPOLL")
     }
 
     /// The counters of the loop.

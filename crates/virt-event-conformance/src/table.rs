@@ -41,30 +41,53 @@ impl Table {
         self.rows.push((case.name, cells));
     }
 
-    /// The table in Markdown.
+    /// The table in Markdown, with the cells in line, so that its source reads
+    /// too.
     pub fn to_markdown(&self) -> String {
-        let mut text = format!("| case | {} |\n", self.columns.join(" | "));
-        text.push_str(&format!("|---{}|\n", "|---".repeat(self.columns.len())));
-        for (name, cells) in &self.rows {
-            text.push_str(&format!("| `{name}` | {} |\n", cells.join(" | ")));
+        // Backticks around the name.
+        let first = self.width_of_names() + 2;
+        let widths = self.widths();
+        let mut text = format!("| {:first$} |", "case");
+        for (title, width) in self.columns.iter().zip(&widths) {
+            text.push_str(&format!(" {title:^width$} |"));
         }
+        text.push_str(&format!("\n|{:-<1$}|", "", first + 2));
+        for width in &widths {
+            text.push_str(&format!(":{:-<width$}:|", ""));
+        }
+        for (name, cells) in &self.rows {
+            text.push_str(&format!("\n| {:first$} |", format!("`{name}`")));
+            for (cell, width) in cells.iter().zip(&widths) {
+                text.push_str(&format!(" {cell:^width$} |"));
+            }
+        }
+        text.push('\n');
         text
+    }
+
+    /// In characters, as formatting counts.
+    fn width_of_names(&self) -> usize {
+        let names = self.rows.iter().map(|(name, _)| name.chars().count());
+        names.max().unwrap_or_default()
+    }
+
+    /// That of each column, in characters.
+    fn widths(&self) -> Vec<usize> {
+        let columns = self.columns.iter().enumerate();
+        columns
+            .map(|(at, title)| {
+                let cells = self.rows.iter().map(|(_, cells)| cells[at].chars().count());
+                let widest = cells.max().unwrap_or_default();
+                widest.max(title.chars().count())
+            })
+            .collect()
     }
 }
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = self.rows.iter().map(|(name, _)| name.len());
-        let first = names.max().unwrap_or_default();
-        let widths: Vec<usize> = self
-            .columns
-            .iter()
-            .enumerate()
-            .map(|(at, title)| {
-                let cells = self.rows.iter().map(|(_, cells)| cells[at].len());
-                cells.chain([title.len()]).max().unwrap_or_default()
-            })
-            .collect();
+        let first = self.width_of_names();
+        let widths = self.widths();
         let mut line = |name: &str, cells: &[String]| {
             let mut line = format!("{name:first$}");
             for (cell, width) in cells.iter().zip(&widths) {
@@ -77,5 +100,32 @@ impl fmt::Display for Table {
             line(name, cells)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cases::cases;
+
+    #[test]
+    fn markdown_is_in_line() {
+        let mut table = Table::new(["mine", "their loop"]);
+        for (case, cells) in cases().zip([["✓", "–"], ["✓", "unstable"]]) {
+            table.row(case, cells);
+        }
+        let text = table.to_markdown();
+        let bars = |line: &str| {
+            let at = line.chars().enumerate();
+            let bars = at.filter(|(_, sign)| *sign == '|');
+            bars.map(|(at, _)| at).collect::<Vec<_>>()
+        };
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 4, "{text}");
+        for line in &lines {
+            assert_eq!(bars(line).len(), 4, "{text}");
+            assert_eq!(bars(line), bars(lines[0]), "{text}");
+        }
+        assert!(lines[1].ends_with(":|"), "{text}");
     }
 }

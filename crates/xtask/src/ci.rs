@@ -8,6 +8,20 @@ use crate::failure::Failure;
 use crate::say::say;
 use crate::step::Step;
 
+/// What is published. Each is built by itself as well, because in the workspace
+/// a crate may use a feature that only another one has switched on.
+const PUBLISHED: &[&str] = &[
+    "virt-event",
+    "virt-event-reactor",
+    "virt-event-libvirt",
+    "virt-event-loop",
+    "virt-event-mio",
+    "virt-event-tokio",
+    "virt-event-calloop",
+    "virt-event-glib",
+    "virt-event-conformance",
+];
+
 /// Runs every step and stops at the first that fails.
 pub(crate) fn run() -> Result<(), Failure> {
     let start = Instant::now();
@@ -46,7 +60,11 @@ fn steps() -> Vec<Step> {
     let without = ["--no-default-features", "-p", "virt-event-reactor"];
     let mut doc = cargo(["doc", "--workspace", "--no-deps", "--all-features"]);
     doc.env("RUSTDOCFLAGS", "-D warnings");
-    vec![
+    let alone = PUBLISHED.iter().map(|name| {
+        let check = cargo(["check", "--all-targets", "-p", name]);
+        Step::new("a crate by itself", check)
+    });
+    let mut steps = vec![
         Step::new("formatting", cargo(["fmt", "--all", "--check"])),
         Step::new(
             "lints, all features",
@@ -54,8 +72,10 @@ fn steps() -> Vec<Step> {
         ),
         Step::new("lints, no features", clippy(&without)),
         Step::new("docs", doc),
-        Step::new("tests", cargo(["test", "--workspace"])),
-    ]
+    ];
+    steps.extend(alone);
+    steps.push(Step::new("tests", cargo(["test", "--workspace"])));
+    steps
 }
 
 fn deny_is_installed() -> bool {
@@ -88,6 +108,24 @@ mod tests {
             }
             assert!(of_part.count() > 0, "{part}");
         }
+    }
+
+    #[test]
+    fn every_published_crate_is_built_by_itself() {
+        let crates = crate::cargo::root().join("crates");
+        let mut unpublished = Vec::new();
+        for entry in std::fs::read_dir(crates).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            let manifest = std::fs::read_to_string(path.join("Cargo.toml")).unwrap();
+            if manifest.contains("publish = false") {
+                unpublished.push(name);
+            } else {
+                assert!(PUBLISHED.contains(&name.as_str()), "{name}");
+            }
+        }
+        unpublished.sort_unstable();
+        assert_eq!(unpublished, ["bench", "xtask"]);
     }
 
     #[test]

@@ -43,6 +43,14 @@ pub(crate) const PACKAGES: &[Package] = &[
         reason: "libvirt itself and its headers",
     },
     Package {
+        debian: "libglib2.0-dev",
+        satisfied_by: "libglib2.0-dev",
+        fedora: "glib2-devel",
+        probe: &["pkg-config", "--exists", "glib-2.0"],
+        purpose: Purpose::Build,
+        reason: "GLib, for its adapter",
+    },
+    Package {
         debian: "pkg-config",
         // A transitional package on Debian 12 and virtual from 13 on; `pkgconf`
         // provides it on both.
@@ -80,6 +88,20 @@ pub(crate) const PACKAGES: &[Package] = &[
         reason: "counts system calls in a test",
     },
     Package {
+        debian: "libvirt-glib-1.0-0",
+        satisfied_by: "libvirt-glib-1.0-0",
+        fedora: "libvirt-glib",
+        // It is loaded at run time, so only the loader need find it. Not every
+        // user has the directory of ldconfig(8) on the PATH.
+        probe: &[
+            "sh",
+            "-c",
+            "PATH=$PATH:/sbin:/usr/sbin ldconfig -p | grep -qF libvirt-glib-1.0.so.0",
+        ],
+        purpose: Purpose::Test,
+        reason: "a peer in the conformance exam",
+    },
+    Package {
         debian: "valgrind",
         satisfied_by: "valgrind",
         fedora: "valgrind",
@@ -109,7 +131,22 @@ mod tests {
             .map(|package| package.debian)
             .collect();
         assert!(names.contains(&"libvirt-dev"));
+        assert!(names.contains(&"libglib2.0-dev"));
+        assert!(!names.contains(&"libvirt-glib-1.0-0"));
         assert!(!names.contains(&"valgrind"));
+    }
+
+    #[test]
+    fn no_package_is_listed_twice() {
+        for package in PACKAGES {
+            let same = |other: &&Package| other.debian == package.debian;
+            assert_eq!(
+                PACKAGES.iter().filter(same).count(),
+                1,
+                "{}",
+                package.debian
+            );
+        }
     }
 
     #[test]

@@ -8,7 +8,8 @@ Usage: cargo xtask COMMAND [ARGUMENTS]
 
   setup                install the Debian packages that are missing
   demo [ARGUMENTS]     setup, then the example `lifecycle`: real events of
-                       libvirt on a loop of ours; `--loop builtin`, `--uri URI`
+                       libvirt; `--loop builtin|mio|tokio|calloop|glib`,
+                       `--uri URI`
   test [ARGUMENTS]     setup, then `cargo test --workspace ARGUMENTS`
   conformance          setup, then every case of the contract on every
                        implementation; writes docs/conformance.md

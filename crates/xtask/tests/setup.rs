@@ -81,7 +81,7 @@ fn another_system_is_told_what_to_install() {
     assert!(message.contains("dnf install"), "{message}");
 
     // Once it is all there, we are content, whoever installed it.
-    for program in ["pkg-config", "cc", "true", "strace", "valgrind"] {
+    for program in ["pkg-config", "cc", "true", "sh", "strace", "valgrind"] {
         system.script(program, "exit 0");
     }
     assert_eq!(system.setup().status.code(), Some(0));
@@ -117,7 +117,13 @@ impl System {
     fn debian(name: &str, apt_get: &str) -> Self {
         let system = Self::new(name);
         let mut state = String::from("installed\tpkgconf\tpkg-config (= 1.8.1-1)\n");
-        for package in ["libvirt-dev", "strace", "valgrind"] {
+        for package in [
+            "libvirt-dev",
+            "libglib2.0-dev",
+            "strace",
+            "libvirt-glib-1.0-0",
+            "valgrind",
+        ] {
             state.push_str(&format!("installed\t{package}\t\n"));
         }
         state.push_str("installed\tclang\tc-compiler\ninstalled\tlibc6-dev\tlibc-dev (= 2)\n");

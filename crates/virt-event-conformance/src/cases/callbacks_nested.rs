@@ -186,17 +186,18 @@ fn running_watch_leaves_the_kernels_set(exam: &Exam) {
     // Hung up: with no interest at all the kernel would still report it.
     let (ours, theirs) = socketpair();
     drop(theirs);
+    let set = exam.subject().epoll_fd();
     let (nested, recorder) = (nested(exam), exam.recorder().clone());
     let watch = exam.watch_with(&ours, HandleEvents::READABLE, move |call| {
         nested();
-        if epoll_members().iter().any(|(fd, _)| *fd == call.fd) {
+        if epoll_members(set).iter().any(|(fd, _)| *fd == call.fd) {
             recorder.fault("the running watch is in the kernel's set during a nested turn");
         }
     });
     exam.turn_until("the watch is called, and again", || watch.log.count() >= 2);
     let fd = ours.as_raw_fd();
     assert!(
-        epoll_members().iter().any(|(member, _)| *member == fd),
+        epoll_members(set).iter().any(|(member, _)| *member == fd),
         "the watch is not back in the kernel's set"
     );
 }

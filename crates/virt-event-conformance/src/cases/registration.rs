@@ -14,7 +14,7 @@ use crate::{Capabilities, Case, Config, Mutant};
 const STALL: Duration = Duration::from_millis(50);
 
 /// The same, where the case itself must not be held up for that long.
-const LONG_STALL: Duration = Duration::from_millis(300);
+const LONG_STALL: Duration = Duration::from_millis(600);
 
 fn stalling() -> Config {
     Config {

@@ -185,6 +185,10 @@ impl<F: Fault> Subject for Broken<F> {
         self.fault.second_driver(&*self.inner)
     }
 
+    fn epoll_fd(&self) -> RawFd {
+        self.inner.epoll_fd()
+    }
+
     fn stats(&self) -> Stats {
         self.fault.stats(&*self.inner)
     }

@@ -329,7 +329,8 @@ fn duplicate_is_logged_once(exam: &Exam) {
 
 fn out_of_the_kernel_at_once(exam: &Exam) {
     let (active, parked) = (eventfd(), eventfd());
-    let is_member = |fd: i32| epoll_members().iter().any(|(member, _)| *member == fd);
+    let set = exam.subject().epoll_fd();
+    let is_member = |fd: i32| epoll_members(set).iter().any(|(member, _)| *member == fd);
     let watch = exam.watch(&active, READABLE);
     let second = exam.watch(&active, WRITABLE);
     let other = exam.watch(&parked, NONE);

@@ -186,8 +186,9 @@ fn kernel_knows_at_once(exam: &Exam) {
     const EPOLLIN: u32 = 1;
     const EPOLLOUT: u32 = 4;
     let source = eventfd();
+    let set = exam.subject().epoll_fd();
     let interest = || {
-        epoll_members()
+        epoll_members(set)
             .into_iter()
             .find(|(fd, _)| *fd == source.as_raw_fd())
             .map(|(_, events)| events & (EPOLLIN | EPOLLOUT))

@@ -274,7 +274,7 @@ impl Scene {
             self.logs.clear();
             let attempt = Instant::now();
             let mut last = attempt;
-            while attempt.elapsed() < LONG_STALL * 3 {
+            while attempt.elapsed() < LONG_STALL * 3 / 2 {
                 exam.turn(Duration::ZERO);
                 poke();
                 let now = Instant::now();

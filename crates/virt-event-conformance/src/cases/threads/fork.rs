@@ -49,7 +49,7 @@ pub(super) fn epoll_set(exam: &Exam) {
     let second = eventfd();
     let parked = exam.watch(&second, HandleEvents::empty());
     exam.turn(Duration::ZERO);
-    let before = sorted_members();
+    let before = sorted_members(exam);
     assert!(
         before
             .iter()
@@ -70,7 +70,7 @@ pub(super) fn epoll_set(exam: &Exam) {
     });
     exam.turn(Duration::ZERO);
     assert_eq!(
-        sorted_members(),
+        sorted_members(exam),
         before,
         "the epoll set after and before what a forked child did"
     );
@@ -258,8 +258,8 @@ impl Bystanders {
     }
 }
 
-fn sorted_members() -> Vec<(i32, u32)> {
-    let mut members = epoll_members();
+fn sorted_members(exam: &Exam) -> Vec<(i32, u32)> {
+    let mut members = epoll_members(exam.subject().epoll_fd());
     members.sort_unstable();
     members
 }
