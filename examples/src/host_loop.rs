@@ -1,8 +1,18 @@
 //! The choice of the loop that runs libvirt's callbacks.
+//!
+//! Each loop has a file, which holds what a program on that loop has to write.
+//! A program of yours has one of them and needs no trait around it.
 
+mod builtin;
+mod calloop;
+mod glib;
+mod mio;
+mod tokio;
+
+use std::sync::Arc;
 use std::time::Duration;
 
-use virt_event_loop::EventLoop;
+use virt_event_reactor::{NotDrained, Reactor};
 
 use crate::Failure;
 
@@ -12,80 +22,102 @@ use crate::Failure;
 pub enum LoopKind {
     /// The one of this project, for programs that have none.
     Builtin,
+    /// A `mio::Poll`.
+    Mio,
+    /// A current-thread runtime of tokio's.
+    Tokio,
+    /// A calloop event loop.
+    Calloop,
+    /// A GLib main loop.
+    Glib,
 }
 
 impl LoopKind {
-    /// The names that [`from_name`](Self::from_name) knows.
-    pub const NAMES: &[&str] = &["builtin"];
+    /// All of them.
+    pub const ALL: &[Self] = &[
+        Self::Builtin,
+        Self::Mio,
+        Self::Tokio,
+        Self::Calloop,
+        Self::Glib,
+    ];
+
+    /// What the user calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Builtin => "builtin",
+            Self::Mio => "mio",
+            Self::Tokio => "tokio",
+            Self::Calloop => "calloop",
+            Self::Glib => "glib",
+        }
+    }
 
     /// The kind that the user calls `name`.
     pub fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "builtin" => Some(Self::Builtin),
-            _ => None,
-        }
+        Self::ALL.iter().copied().find(|kind| kind.name() == name)
     }
-}
 
-/// An installed loop, in one shape for all kinds, so that the programs do not
-/// repeat themselves for each. A program of yours has one kind and calls that
-/// directly.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum HostLoop {
-    /// See [`LoopKind::Builtin`].
-    Builtin(EventLoop),
-}
-
-impl HostLoop {
     /// Makes a loop of this kind libvirt's. Call it before the first connection
     /// is opened.
     ///
     /// # Errors
     ///
     /// - libvirt has a loop already, or the kernel gave no descriptors.
-    pub fn install(kind: LoopKind) -> Result<Self, Failure> {
-        match kind {
-            LoopKind::Builtin => Ok(Self::Builtin(EventLoop::install()?)),
-        }
+    pub fn install(self) -> Result<Box<dyn HostLoop>, Failure> {
+        Ok(match self {
+            Self::Builtin => Box::new(builtin::Builtin::install()?),
+            Self::Mio => Box::new(mio::Mio::install()?),
+            Self::Tokio => Box::new(tokio::Tokio::install()?),
+            Self::Calloop => Box::new(calloop::Calloop::install()?),
+            Self::Glib => Box::new(glib::Glib::install()?),
+        })
     }
 
-    /// What ends [`run`](Self::run), from any thread. It counts also if it is
-    /// called before `run` begins.
-    pub fn stopper(&self) -> Box<dyn Fn() + Send> {
-        match self {
-            Self::Builtin(event_loop) => {
-                let handle = event_loop.handle();
-                Box::new(move || handle.stop())
-            }
-        }
+    /// Makes a loop of this kind that drives `reactor`, without telling libvirt.
+    ///
+    /// # Errors
+    ///
+    /// - The reactor has a driver, or the kernel gave no descriptors.
+    pub fn attach(self, reactor: &Arc<Reactor>) -> Result<Box<dyn HostLoop>, Failure> {
+        Ok(match self {
+            Self::Builtin => Box::new(builtin::Builtin::attach(reactor)?),
+            Self::Mio => Box::new(mio::Mio::attach(reactor)?),
+            Self::Tokio => Box::new(tokio::Tokio::attach(reactor)?),
+            Self::Calloop => Box::new(calloop::Calloop::attach(reactor)?),
+            Self::Glib => Box::new(glib::Glib::attach(reactor)?),
+        })
     }
+}
 
+/// A loop with libvirt on it, in one shape for all kinds, so that the programs
+/// do not repeat themselves for each.
+pub trait HostLoop {
     /// Runs callbacks on this thread until the stopper is called.
     ///
     /// # Errors
     ///
     /// - The kernel refuses to wait.
-    pub fn run(&self) -> Result<(), Failure> {
-        match self {
-            Self::Builtin(event_loop) => Ok(event_loop.run()?),
-        }
-    }
+    fn run(&mut self) -> Result<(), Failure>;
 
-    /// Runs until nothing is registered any more, and says how much is left:
-    /// handles, then timers. To be called after the last connection is closed;
-    /// libvirt keeps its callbacks for a moment longer.
+    /// What ends [`run`](Self::run), from any thread. It counts also if it is
+    /// called before `run` begins.
+    fn stopper(&self) -> Stopper;
+
+    /// Runs until nothing is registered any more. To be called after the last
+    /// connection is closed; libvirt keeps its callbacks for a moment longer.
     ///
     /// # Errors
     ///
     /// - Something is left after `limit`; the message lists it.
-    pub fn drain(&self, limit: Duration) -> Result<(usize, usize), Failure> {
-        match self {
-            Self::Builtin(event_loop) => {
-                event_loop.drain(limit)?;
-                let stats = event_loop.driver().stats();
-                Ok((stats.watches, stats.timers))
-            }
-        }
-    }
+    fn drain(&mut self, limit: Duration) -> Result<(), NotDrained>;
+
+    /// Stops driving; another loop may do so afterwards.
+    fn detach(&self);
+
+    /// What is driven.
+    fn reactor(&self) -> Arc<Reactor>;
 }
+
+/// Ends the run of a [`HostLoop`].
+pub type Stopper = Box<dyn Fn() + Send + Sync>;

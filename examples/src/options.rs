@@ -64,7 +64,11 @@ where
                 options.loop_kind = LoopKind::from_name(&name).ok_or_else(|| {
                     UsageError(format!(
                         "`--loop {name}`: there is no such loop, choose one of: {}",
-                        LoopKind::NAMES.join(", ")
+                        LoopKind::ALL
+                            .iter()
+                            .map(|kind| kind.name())
+                            .collect::<Vec<_>>()
+                            .join(", ")
                     ))
                 })?;
             }

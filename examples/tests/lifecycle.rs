@@ -16,8 +16,10 @@ const DRAINED: &str = "drained: 0 handles, 0 timers left\n";
 
 #[test]
 fn the_scenario_shows_its_four_events_and_leaves_nothing() {
-    for arguments in [&[][..], &["--loop", "builtin"]] {
-        let output = Lifecycle::start(arguments).output();
+    let loops = ["builtin", "mio", "tokio", "calloop", "glib"];
+    let chosen = loops.iter().map(|name| vec!["--loop", name]);
+    for arguments in chosen.chain([vec![]]) {
+        let output = Lifecycle::start(&arguments).output();
         assert_eq!(
             text(&output.stdout),
             format!(
@@ -35,8 +37,17 @@ fn the_scenario_shows_its_four_events_and_leaves_nothing() {
 
 #[test]
 fn interrupting_what_follows_a_uri_drains() {
-    for signal in ["INT", "TERM"] {
-        let mut lifecycle = Lifecycle::start(&["--uri", "test:///default"]);
+    let interrupted = [
+        ("INT", "builtin"),
+        ("TERM", "builtin"),
+        ("INT", "mio"),
+        ("INT", "tokio"),
+        ("INT", "calloop"),
+        ("INT", "glib"),
+    ];
+    for (signal, name) in interrupted {
+        let arguments = ["--uri", "test:///default", "--loop", name];
+        let mut lifecycle = Lifecycle::start(&arguments);
         lifecycle.wait_for_stderr("following test:///default");
         lifecycle.signal(signal);
         let output = lifecycle.output();

@@ -17,7 +17,6 @@ use virt::connect::Connect;
 use virt::domain::Domain;
 use virt_event_examples::Failure;
 use virt_event_examples::domain_events::LifecycleSubscription;
-use virt_event_examples::host_loop::HostLoop;
 use virt_event_examples::interrupt::{self, Interrupt, Interrupted, Race};
 use virt_event_examples::lifecycle::LifecycleEvent;
 use virt_event_examples::options::{self, Options, Request};
@@ -29,7 +28,8 @@ Prints the lifecycle events of domains as NAME: EVENT (DETAIL).
 
   --uri URI    follow this libvirt URI until Ctrl-C; without it, play a
                scenario on test:///default
-  --loop LOOP  the event loop to use: builtin (the default)
+  --loop LOOP  the event loop to use: builtin (the default), mio, tokio, calloop
+               or glib
   -h, --help   print this
 
 Exit status: 0; 1 after an error; 2 for a wrong option; 130 if Ctrl-C or SIGTERM
@@ -85,7 +85,7 @@ fn run(options: Options) -> Result<(), Failure> {
     virt::error::clear_error_callback();
 
     // Before the first connection: libvirt looks for a loop when it opens one.
-    let host_loop = HostLoop::install(options.loop_kind)?;
+    let mut host_loop = options.loop_kind.install()?;
     let (sender, receiver) = mpsc::channel();
     let opening = Race::default();
     let interrupt = Interrupt::watch({
@@ -122,9 +122,11 @@ fn run(options: Options) -> Result<(), Failure> {
     drop(interrupt);
     let drained = host_loop.drain(DRAIN_LIMIT);
     talked?;
-    let (handles, timers) = drained?;
+    drained?;
+    let left = host_loop.reactor().stats();
     print(format_args!(
-        "drained: {handles} handles, {timers} timers left\n"
+        "drained: {} handles, {} timers left\n",
+        left.watches, left.timers
     ))?;
     Ok(())
 }
