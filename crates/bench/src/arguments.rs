@@ -15,8 +15,9 @@ const FEWEST_ROUNDS: u32 = 9;
 
 /// Measures what each loop costs beside the kernel's floor and libvirt's own.
 ///
-/// Every loop runs in a child process, and all but the floor are entered
-/// through libvirt's public C functions; their rounds are interleaved. The
+/// Every loop runs in a child process, and all but the floor and the native
+/// ones are entered through libvirt's public C functions; their rounds are
+/// interleaved. The
 /// figures depend on the machine, the ratios hardly. Nothing else should run
 /// meanwhile.
 #[derive(Clone, Debug, Parser)]
@@ -52,7 +53,7 @@ pub(crate) struct Arguments {
 impl Arguments {
     /// What they ask for.
     pub(crate) fn campaign(&self) -> Campaign {
-        let milliseconds = if self.quick { 20 } else { 60 };
+        let milliseconds = if self.quick { 10 } else { 60 };
         let rounds = if self.quick { FEWEST_ROUNDS } else { ROUNDS };
         Campaign {
             workloads: self.workloads(),

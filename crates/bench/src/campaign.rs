@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::child::{self, Child};
 use crate::contender::Contender;
 use crate::report::NotMeasured;
-use crate::sample::Sample;
-use crate::statistics::Summary;
+use crate::sample::{Clock, Sample};
+use crate::statistics::{INCONCLUSIVE_ABOVE, Summary};
 use crate::workload::Workload;
 
 /// What to measure, and how long.
@@ -37,38 +37,42 @@ pub(crate) struct Cell {
     pub(crate) wall: Summary,
 }
 
+impl Cell {
+    /// The time that this workload is measured in.
+    pub(crate) fn time(&self) -> Summary {
+        match self.workload.clock() {
+            Clock::Cpu => self.cpu,
+            Clock::Wall => self.wall,
+        }
+    }
+
+    /// Whether its rounds differ too much to conclude from them.
+    pub(crate) fn is_inconclusive(&self) -> bool {
+        self.time().spread > INCONCLUSIVE_ABOVE
+    }
+}
+
 /// What came of a campaign.
 #[derive(Clone, Debug)]
 pub(crate) struct Outcome {
     /// By workload and then by loop.
     pub(crate) cells: Vec<Cell>,
-    /// The workloads that have no cells.
+    /// What has no cells.
     pub(crate) not_measured: Vec<NotMeasured>,
 }
 
 impl Campaign {
-    /// Measures every cell of every workload that this machine can do. Which
-    /// those are is known before the first round.
+    /// Measures every cell that was asked for and that this machine can do.
+    /// Which those are is known before the first round.
     pub(crate) fn run(&self) -> Result<Outcome> {
-        let mut possible = Vec::new();
-        let mut not_measured = Vec::new();
-        for &workload in &self.workloads {
-            match child::can_have_descriptors(workload) {
-                Ok(()) => possible.push(workload),
-                Err(error) => not_measured.push(NotMeasured {
-                    workload: workload.to_string(),
-                    reason: format!("{error:#}"),
-                }),
-            }
-        }
-
-        let progress = self.progress(possible.len());
+        let (places, not_measured) = self.places()?;
+        let progress = self.progress(places.len());
         let mut cells = Vec::new();
-        for family in possible.chunk_by(|a, b| a.family() == b.family()) {
+        for group in places.chunk_by(|a, b| a.0.group() == b.0.group()) {
             if progress.is_hidden() {
-                eprintln!("measuring {} …", family[0].family());
+                eprintln!("measuring {} …", group[0].0.group());
             }
-            cells.extend(self.measure(family, &progress)?);
+            cells.extend(self.measure(group, &progress)?);
         }
         progress.finish_and_clear();
         Ok(Outcome {
@@ -77,16 +81,43 @@ impl Campaign {
         })
     }
 
-    /// Measures the cells of one family in interleaved rounds (A B C A B C …),
-    /// so that whatever drifts, drifts for all of them alike.
-    fn measure(&self, family: &[Workload], progress: &ProgressBar) -> Result<Vec<Cell>> {
-        let mut runners = Vec::new();
-        for &workload in family {
-            for &contender in &self.contenders {
-                progress.set_message(format!("{workload} on {contender}"));
-                runners.push(Runner::calibrated(workload, contender, self.round_time)?);
-                progress.inc(1);
+    /// The places of the table that have a cell, and what this machine cannot
+    /// do.
+    fn places(&self) -> Result<(Vec<Place>, Vec<NotMeasured>)> {
+        let mut not_measured = Vec::new();
+        let mut possible = |result: Result<()>, name: NotMeasured| match result {
+            Ok(()) => true,
+            Err(error) => {
+                let reason = format!("{error:#}");
+                not_measured.push(NotMeasured { reason, ..name });
+                false
             }
+        };
+        let mut contenders = self.contenders.clone();
+        contenders.retain(|c| possible(c.is_there(), NotMeasured::on(*c)));
+        let mut workloads = self.workloads.clone();
+        workloads.retain(|w| possible(child::can_have_descriptors(*w), NotMeasured::of(*w)));
+
+        let places: Vec<_> = workloads
+            .iter()
+            .flat_map(|&workload| contenders.iter().map(move |&c| (workload, c)))
+            .filter(|(workload, contender)| workload.is_for(*contender))
+            .collect();
+        ensure!(
+            !places.is_empty() || !not_measured.is_empty(),
+            "none of these loops does any of these workloads"
+        );
+        Ok((places, not_measured))
+    }
+
+    /// Measures the cells of one group in interleaved rounds (A B C A B C …),
+    /// so that whatever drifts, drifts for all of them alike.
+    fn measure(&self, group: &[Place], progress: &ProgressBar) -> Result<Vec<Cell>> {
+        let mut runners = Vec::new();
+        for &(workload, contender) in group {
+            progress.set_message(format!("{workload} on {contender}"));
+            runners.push(Runner::calibrated(workload, contender, self.round_time)?);
+            progress.inc(1);
         }
         for _ in 0..self.rounds {
             for runner in &mut runners {
@@ -99,14 +130,16 @@ impl Campaign {
     }
 
     /// A bar on a terminal; hidden elsewhere.
-    fn progress(&self, workloads: usize) -> ProgressBar {
-        let cells = workloads * self.contenders.len();
+    fn progress(&self, cells: usize) -> ProgressBar {
         let steps = cells as u64 * (u64::from(self.rounds) + 1);
         let style = ProgressStyle::with_template("{wide_bar} {percent:>3} %  {msg:36}")
             .expect("a fixed template");
         ProgressBar::new(steps).with_style(style)
     }
 }
+
+/// A place in the table.
+type Place = (Workload, Contender);
 
 /// A child and what it did so far.
 struct Runner {

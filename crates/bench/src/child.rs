@@ -13,6 +13,7 @@ use std::process::{Child as Process, ChildStdin, ChildStdout, Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::thread::{CpuSet, sched_getcpu, sched_setaffinity};
 
 use crate::contender::Contender;
 use crate::sample::Sample;
@@ -123,6 +124,9 @@ pub(crate) fn serve(contender: Contender, workload: Workload) -> Result<()> {
 
 fn heed(contender: Contender, workload: Workload, answers: &mut impl Write) -> Result<()> {
     allow_descriptors(needed(workload))?;
+    if workload.needs_one_processor() {
+        stay_here()?;
+    }
     let mut rounds = contender.prepare(workload)?;
     writeln!(answers, "{READY}")?;
     for order in io::stdin().lock().lines() {
@@ -131,6 +135,14 @@ fn heed(contender: Contender, workload: Workload, answers: &mut impl Write) -> R
         writeln!(answers, "{sample}")?;
     }
     Ok(())
+}
+
+/// Keeps this thread, and those that it starts, on the processor that it runs
+/// on.
+fn stay_here() -> Result<()> {
+    let mut here = CpuSet::new();
+    here.set(sched_getcpu());
+    sched_setaffinity(None, &here).context("the process cannot be kept on one processor")
 }
 
 /// Whether the children of this process may have the descriptors that

@@ -17,6 +17,11 @@ impl EventFd {
         )?))
     }
 
+    /// One whose [`take`](Self::take) waits until there is something.
+    pub(crate) fn blocking() -> io::Result<Self> {
+        Ok(Self(eventfd(0, EventfdFlags::CLOEXEC)?))
+    }
+
     /// As many as `count`, all distinct, none of them ever readable.
     pub(crate) fn idle(count: u32) -> io::Result<Vec<Self>> {
         (0..count).map(|_| Self::new()).collect()
@@ -36,7 +41,7 @@ impl EventFd {
     ///
     /// # Panics
     ///
-    /// - If it was zero: the loop called back for a descriptor that was not
+    /// - If it was zero and does not wait: the loop called back for a descriptor that was not
     ///   ready.
     pub(crate) fn take(&self) -> u64 {
         let mut value = [0; 8];

@@ -12,8 +12,10 @@
 //!
 //! Each cell of the table, a [`workload`] on a [`contender`], is a [`child`]
 //! process, because a loop is registered with libvirt for the life of a
-//! process. The [`campaign`] lets them do their rounds in turns. Every loop but
-//! the floor is entered through libvirt's C functions ([`libvirt`]).
+//! process. The [`campaign`] lets them do their rounds in turns. A loop is
+//! entered through libvirt's C functions ([`libvirt`]), but for the floor and
+//! the native ones: those show what the same host loop costs without libvirt,
+//! by the same code with the host's own kind of source.
 //!
 //! # How it grows
 //!
@@ -26,6 +28,7 @@ mod bound;
 mod campaign;
 mod child;
 mod contender;
+mod curve;
 mod date;
 mod event_fd;
 mod gate;

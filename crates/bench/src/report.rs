@@ -4,9 +4,12 @@ use serde::Serialize;
 
 use crate::bound::Finding;
 use crate::campaign::Outcome;
+use crate::contender::Contender;
+use crate::curve::Point;
 use crate::date;
 use crate::machine::Machine;
 use crate::row::Row;
+use crate::workload::Workload;
 
 /// The object that `--json` writes.
 #[derive(Clone, Debug, Serialize)]
@@ -18,17 +21,41 @@ pub(crate) struct Report {
     pub(crate) rounds: u32,
     pub(crate) rows: Vec<Row>,
     pub(crate) not_measured: Vec<NotMeasured>,
+    /// What the budget buys and what it costs others, where that was measured.
+    pub(crate) budgets: Vec<Point>,
     /// Those whose rows were all measured.
     pub(crate) bounds: Vec<Finding>,
 }
 
-/// A workload that this machine cannot do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// A workload or a loop that this machine cannot do.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct NotMeasured {
     /// As on the command line.
-    pub(crate) workload: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) workload: Option<String>,
+    /// As on the command line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) r#loop: Option<&'static str>,
     /// In words.
     pub(crate) reason: String,
+}
+
+impl NotMeasured {
+    /// A workload, for a reason to be added.
+    pub(crate) fn of(workload: Workload) -> Self {
+        Self {
+            workload: Some(workload.to_string()),
+            ..Self::default()
+        }
+    }
+
+    /// A loop, for a reason to be added.
+    pub(crate) fn on(contender: Contender) -> Self {
+        Self {
+            r#loop: Some(contender.name()),
+            ..Self::default()
+        }
+    }
 }
 
 impl Report {
@@ -44,6 +71,7 @@ impl Report {
             rounds,
             rows: Row::of_cells(&cells),
             not_measured,
+            budgets: Point::of_cells(&cells),
             bounds: Finding::of_cells(&cells),
         }
     }

@@ -4,7 +4,6 @@ use serde::Serialize;
 
 use crate::campaign::Cell;
 use crate::contender::Contender;
-use crate::statistics::INCONCLUSIVE_ABOVE;
 use crate::workload::Workload;
 
 /// One workload on one loop, beside the two that it is compared with.
@@ -18,17 +17,26 @@ pub(crate) struct Row {
     pub(crate) ns_wall: f64,
     /// Nanoseconds of CPU time per operation, the median.
     pub(crate) ns_cpu: f64,
-    /// Of the CPU time: interquartile range divided by the median.
+    /// Of the time that counts, which is CPU time but for cross-thread:
+    /// interquartile range divided by the median.
     pub(crate) spread: f64,
     /// Whether the spread is too great to say anything.
     pub(crate) inconclusive: bool,
-    /// CPU time divided by the floor's, where that was measured.
+    /// The time that counts divided by the floor's, where that was measured;
+    /// so the others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) to_floor: Option<f64>,
-    /// CPU time divided by that of libvirt's default loop, where that was
-    /// measured.
+    /// Divided by that of the host loop's own source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) to_host: Option<f64>,
+    /// Divided by that of libvirt's default loop.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) to_libvirt_default: Option<f64>,
+    /// Turns that another source gets beside libvirt's divided by those that it
+    /// gets beside one of the host's own: the inverse of a ratio to the host,
+    /// and instead of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) fairness: Option<f64>,
 }
 
 impl Row {
@@ -39,18 +47,22 @@ impl Row {
 
     fn new(cell: &Cell, cells: &[Cell]) -> Self {
         let to = |contender| {
-            let other = find(cells, cell.workload, contender)?;
-            Some(cell.cpu.median / other.cpu.median)
+            let other = find(cells, cell.workload.reference(), contender)?;
+            Some(cell.time().median / other.time().median)
         };
+        let to_host = cell.contender.host().and_then(to);
+        let about_fairness = cell.workload.is_about_fairness();
         Self {
             workload: cell.workload.to_string(),
             r#loop: cell.contender.name(),
             ns_wall: cell.wall.median,
             ns_cpu: cell.cpu.median,
-            spread: cell.cpu.spread,
-            inconclusive: is_inconclusive(cell),
+            spread: cell.time().spread,
+            inconclusive: cell.is_inconclusive(),
             to_floor: to(Contender::Floor),
+            to_host: to_host.filter(|_| !about_fairness),
             to_libvirt_default: to(Contender::LibvirtDefault),
+            fairness: to_host.filter(|_| about_fairness).map(f64::recip),
         }
     }
 }
@@ -60,9 +72,4 @@ pub(crate) fn find(cells: &[Cell], workload: Workload, contender: Contender) -> 
     cells
         .iter()
         .find(|cell| cell.workload == workload && cell.contender == contender)
-}
-
-/// Whether the rounds of a cell differ too much to conclude from them.
-pub(crate) fn is_inconclusive(cell: &Cell) -> bool {
-    cell.cpu.spread > INCONCLUSIVE_ABOVE
 }

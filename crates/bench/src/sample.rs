@@ -16,6 +16,13 @@ pub(crate) struct Sample {
     pub(crate) wall: Duration,
 }
 
+/// One of the two times of a [`Sample`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Clock {
+    Cpu,
+    Wall,
+}
+
 /// The form in which a child sends it: nanoseconds of CPU, a space,
 /// nanoseconds of wall time.
 impl fmt::Display for Sample {

@@ -8,14 +8,16 @@ use crate::report::{NotMeasured, Report};
 use crate::row::Row;
 use crate::statistics::INCONCLUSIVE_ABOVE;
 
-const HEAD: [&str; 8] = [
+const HEAD: [&str; 10] = [
     "workload",
     "loop",
     "ns CPU/op",
     "ns wall/op",
     "spread",
     "÷ floor",
+    "÷ host",
     "÷ libvirt",
+    "fairness",
     "",
 ];
 
@@ -27,15 +29,26 @@ impl fmt::Display for Report {
         writeln!(
             f,
             "\nMedians of the rounds. Spread: interquartile range ÷ median, of the CPU time; \
-             above {:.0} % a row is inconclusive.\nRatios: CPU time ÷ that of the floor, and of \
-             libvirt's default loop.",
+             above {:.0} % a row is inconclusive.\nRatios: CPU time ÷ that of the floor, of the \
+             host loop's own source, and of libvirt's default loop.",
             INCONCLUSIVE_ABOVE * 100.0
         )?;
-        if self
-            .rows
-            .iter()
-            .any(|row| row.workload.starts_with("update-timeout"))
-        {
+        if self.has("cross-thread") {
+            writeln!(
+                f,
+                "cross-thread: both threads are on one processor; spread and ratios are those of \
+                 the wall time."
+            )?;
+        }
+        if self.has("fairness") {
+            writeln!(
+                f,
+                "fairness: turns that a source of the host's own gets beside a busy watch of \
+                 libvirt's ÷ those that it gets beside\na busy source of the host's own. An \
+                 operation is one such turn."
+            )?;
+        }
+        if self.has("update-timeout") {
             writeln!(
                 f,
                 "update-timeout switches one timer on and off, so that no deadline comes before \
@@ -46,8 +59,17 @@ impl fmt::Display for Report {
         if !self.not_measured.is_empty() {
             writeln!(f, "\nNot measured, nor the bounds that need it")?;
         }
-        for workload in &self.not_measured {
-            writeln!(f, "  {workload}")?;
+        for absent in &self.not_measured {
+            writeln!(f, "  {absent}")?;
+        }
+        if !self.budgets.is_empty() {
+            writeln!(f, "\nBudgets: ping-pong ÷ host, and fairness")?;
+        }
+        for group in self.budgets.chunk_by(|a, b| a.r#loop == b.r#loop) {
+            writeln!(f, "  loop         budget  ÷ host  fairness")?;
+            for point in group {
+                writeln!(f, "  {point}")?;
+            }
         }
         if !self.bounds.is_empty() {
             writeln!(f, "\nBounds")?;
@@ -55,6 +77,13 @@ impl fmt::Display for Report {
         self.bounds
             .iter()
             .try_for_each(|finding| writeln!(f, "  {finding}"))
+    }
+}
+
+impl Report {
+    /// Whether there are rows of a workload whose name begins so.
+    fn has(&self, name: &str) -> bool {
+        self.rows.iter().any(|row| row.workload.starts_with(name))
     }
 }
 
@@ -93,13 +122,15 @@ impl fmt::Display for Limit {
         match self {
             Self::AtMost(limit) => write!(f, "at most {limit}"),
             Self::Below(limit) => write!(f, "below {limit}"),
+            Self::AtLeast(limit) => write!(f, "at least {limit}"),
         }
     }
 }
 
 impl fmt::Display for NotMeasured {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:<24} {}", self.workload, self.reason)
+        let name = self.workload.as_deref().or(self.r#loop);
+        write!(f, "{:<24} {}", name.unwrap_or_default(), self.reason)
     }
 }
 
@@ -150,7 +181,9 @@ fn line(row: &Row) -> [String; HEAD.len()] {
         nanoseconds(row.ns_wall),
         format!("{:.1} %", row.spread * 100.0),
         optional(row.to_floor),
+        optional(row.to_host),
         optional(row.to_libvirt_default),
+        optional(row.fairness),
         if row.inconclusive { "inconclusive" } else { "" }.to_owned(),
     ]
 }
@@ -169,7 +202,7 @@ fn nanoseconds(value: f64) -> String {
 }
 
 /// Three significant digits from 0.01 to 1,000, and at least as many outside.
-fn ratio(value: f64) -> String {
+pub(crate) fn ratio(value: f64) -> String {
     let decimals = match value {
         v if v >= 100.0 => 0,
         v if v >= 10.0 => 1,
@@ -183,6 +216,7 @@ fn ratio(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::curve::Point;
 
     #[test]
     fn nanoseconds_are_grouped() {
@@ -221,7 +255,9 @@ mod tests {
             spread: 0.021,
             inconclusive,
             to_floor: Some(1.0),
+            to_host: None,
             to_libvirt_default: None,
+            fairness: Some(0.4),
         };
         let report = Report {
             machine: Machine {
@@ -236,11 +272,19 @@ mod tests {
             rounds: 9,
             rows: vec![row("floor", false), row("builtin", true)],
             not_measured: vec![NotMeasured {
-                workload: "ping-pong/10000".to_owned(),
+                workload: Some("ping-pong/10000".to_owned()),
                 reason: "a reason".to_owned(),
+                ..NotMeasured::default()
+            }],
+            budgets: vec![Point {
+                r#loop: "glib",
+                budget: 16,
+                to_host: 0.6,
+                fairness: Some(0.1),
+                inconclusive: false,
             }],
             bounds: vec![Finding {
-                bound: "something",
+                bound: "something".to_owned(),
                 limit: Limit::AtMost(1.3),
                 ratio: 1.0,
                 verdict: Verdict::Inconclusive,
@@ -248,8 +292,9 @@ mod tests {
         };
         let text = report.to_string();
         for part in [
-            "ping-pong/0  floor        1,650       1,700   2.1 %     1.00          –",
-            "–  inconclusive",
+            "ping-pong/0  floor        1,650       1,700   2.1 %     1.00       –          –      0.40",
+            "0.40  inconclusive",
+            "  glib             16    0.60      0.10\n",
             "ping-pong/10000          a reason",
             "(at most 1.3)  inconclusive",
         ] {

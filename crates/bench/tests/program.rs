@@ -5,13 +5,35 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-const LOOPS: [&str; 3] = ["floor", "builtin", "libvirt-default"];
+/// Those that do every workload that has nothing to do with sharing.
+const LOOPS: [&str; 9] = [
+    "floor",
+    "builtin",
+    "mio",
+    "tokio",
+    "tokio-multi",
+    "calloop",
+    "glib",
+    "libvirt-default",
+    "libvirt-glib",
+];
 
-const WORKLOADS: [&str; 9] = [
+/// Those without libvirt.
+const NATIVE: [&str; 6] = [
+    "mio-native",
+    "tokio-native",
+    "tokio-multi-native",
+    "calloop-native",
+    "glib-native",
+    "glib-native-recursive",
+];
+
+const WORKLOADS: [&str; 10] = [
     "ping-pong/0",
     "ping-pong/100",
     "ping-pong/1000",
     "ping-pong/10000",
+    "cross-thread",
     "update-handle",
     "add-remove/0",
     "add-remove/10000",
@@ -32,27 +54,81 @@ fn stderr(output: &Output) -> String {
 
 /// A child checks its own work: that it was called back only for what was
 /// ready, and that everything removed was freed.
+fn does(r#loop: &str, workload: &str) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_bench"))
+        .args(["--serve", "--loop", r#loop, "--workload", workload])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut orders = child.stdin.take().unwrap();
+    orders.write_all(b"1\n2\n33\n").unwrap();
+    drop(orders);
+    let output = child.wait_with_output().unwrap();
+    let answers = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{workload} on {loop}: {answers}");
+    let mut lines = answers.lines();
+    assert_eq!(lines.next(), Some("ready"), "{workload} on {loop}");
+    assert_eq!(lines.count(), 3, "{workload} on {loop}: {answers}");
+}
+
 #[test]
 fn every_loop_does_every_workload() {
     for r#loop in LOOPS {
         for workload in WORKLOADS {
-            let mut child = Command::new(env!("CARGO_BIN_EXE_bench"))
-                .args(["--serve", "--loop", r#loop, "--workload", workload])
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .spawn()
-                .unwrap();
-            let mut orders = child.stdin.take().unwrap();
-            orders.write_all(b"1\n2\n33\n").unwrap();
-            drop(orders);
-            let output = child.wait_with_output().unwrap();
-            let answers = String::from_utf8(output.stdout).unwrap();
-            assert!(output.status.success(), "{workload} on {loop}: {answers}");
-            let mut lines = answers.lines();
-            assert_eq!(lines.next(), Some("ready"), "{workload} on {loop}");
-            assert_eq!(lines.count(), 3, "{workload} on {loop}: {answers}");
+            does(r#loop, workload);
         }
     }
+}
+
+#[test]
+fn the_hosts_do_without_libvirt() {
+    for r#loop in NATIVE {
+        for workload in ["ping-pong/0", "ping-pong/1000", "cross-thread"] {
+            does(r#loop, workload);
+        }
+    }
+}
+
+#[test]
+fn hosts_of_one_thread_are_shared() {
+    for r#loop in ["mio", "tokio", "calloop", "glib"] {
+        does(r#loop, "fairness");
+        does(&format!("{loop}-native"), "fairness");
+        for budget in ["1", "3", "32"] {
+            does(r#loop, &format!("fairness-budget/{budget}"));
+            does(r#loop, &format!("ping-pong-budget/{budget}"));
+        }
+    }
+    does("libvirt-glib", "fairness");
+}
+
+#[test]
+fn what_no_loop_can_do_is_an_error() {
+    let output = bench(&["--loop=floor", "--workload=fairness"]);
+    assert_eq!(output.status.code(), Some(1));
+    let message = stderr(&output);
+    assert!(message.contains("none of these loops"), "{message}");
+}
+
+#[test]
+fn the_curve_has_a_point_for_each_budget() {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("curve.json");
+    let output = bench(&[
+        "--quick",
+        "--loop=glib,glib-native",
+        "--workload=ping-pong/0,ping-pong-budget/3,fairness,fairness-budget/3",
+        "--json",
+        path.to_str().unwrap(),
+    ]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let text = std::fs::read_to_string(&path).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let point = &report["budgets"][0];
+    assert_eq!(point["loop"], "glib");
+    assert_eq!(point["budget"], 3);
+    assert!(point["to_host"].as_f64() > Some(0.0), "{text}");
+    assert!(point["fairness"].as_f64() > Some(0.0), "{text}");
 }
 
 #[test]
@@ -137,7 +213,8 @@ fn what_cannot_be_done_is_said_once_and_the_rest_is_measured() {
     assert!(!stderr(&output).contains("error"), "{}", stderr(&output));
     let text = std::fs::read_to_string(&path).unwrap();
     let report: serde_json::Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(report["rows"].as_array().unwrap().len(), LOOPS.len());
+    let rows = report["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), LOOPS.len() + NATIVE.len());
     assert_eq!(report["not_measured"][0]["workload"], "ping-pong/10000");
     let table = String::from_utf8(output.stdout).unwrap();
     assert_eq!(

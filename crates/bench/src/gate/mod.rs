@@ -6,7 +6,7 @@
 //! makes the calls.
 
 mod bare;
-mod on_libvirt;
+mod on_loop;
 
 use std::sync::Mutex;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -14,8 +14,8 @@ use std::thread;
 
 use anyhow::{Context, Result};
 
-pub(crate) use self::bare::Bare;
-pub(crate) use self::on_libvirt::OnLibvirt;
+pub(crate) use self::bare::{Bare, never};
+pub(crate) use self::on_loop::OnLoop;
 use crate::event_fd::EventFd;
 use crate::sample::{Sample, Stopwatch};
 

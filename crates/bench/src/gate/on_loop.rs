@@ -1,15 +1,15 @@
-//! The loop that is registered with libvirt, and a gate that it watches.
+//! A loop, and a gate that it watches.
 
 use anyhow::Result;
 
 use super::Gate;
-use crate::host::{Host, Stop};
-use crate::libvirt::{self, Handler, READABLE};
+use crate::host::{Entry, Stop};
+use crate::libvirt::Handler;
 use crate::sample::Sample;
 
-/// A libvirt loop beside which another thread calls libvirt's functions.
-pub(crate) struct OnLibvirt {
-    host: Box<dyn Host>,
+/// A loop beside which another thread makes calls.
+pub(crate) struct OnLoop {
+    entry: Entry,
     watched: &'static Watched,
 }
 
@@ -18,14 +18,14 @@ struct Watched {
     stop: Stop,
 }
 
-impl OnLibvirt {
-    pub(crate) fn new(host: Box<dyn Host>) -> Result<Self> {
-        let watched = Box::leak(Box::new(Watched {
+impl OnLoop {
+    pub(crate) fn new(mut entry: Entry) -> Result<Self> {
+        let watched: &'static Watched = Box::leak(Box::new(Watched {
             gate: Gate::new()?,
-            stop: host.stop(),
+            stop: entry.host.stop(),
         }));
-        libvirt::add_handle(watched.gate.control(), READABLE, watched)?;
-        Ok(Self { host, watched })
+        entry.watch(watched.gate.control(), watched)?;
+        Ok(Self { entry, watched })
     }
 
     /// Makes the calls on another thread while this one runs the loop.
@@ -35,7 +35,7 @@ impl OnLibvirt {
         call: impl FnMut() -> Result<()> + Send,
     ) -> Result<Sample> {
         let gate = &self.watched.gate;
-        gate.round(operations, || self.host.run(), call)
+        gate.round(operations, || self.entry.host.run(), call)
     }
 }
 

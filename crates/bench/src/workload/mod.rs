@@ -1,22 +1,28 @@
 //! What is measured.
 //!
 //! Each kind of workload has a file, which holds the work twice: by the bare
-//! system calls (the floor) and through libvirt's functions (every loop). The
-//! floor does what a program would write that had this one thing to do.
+//! system calls (the floor) and on a loop. The floor does what a program would
+//! write that had this one thing to do. A loop is entered through libvirt's
+//! functions or, where it is there for comparison, by its own sources. Not
+//! every loop can do everything: see [`Workload::is_for`].
 
 mod add_remove;
+mod cross_thread;
+mod fairness;
 mod ping_pong;
 mod update_handle;
 mod update_timeout;
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::str::FromStr;
 
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
 
 use self::update_timeout::{Earlier, OnAndOff};
-use crate::host::Host;
-use crate::sample::Sample;
+use crate::contender::Contender;
+use crate::host::Entry;
+use crate::sample::{Clock, Sample};
 
 /// A workload that is set up on a loop, in the process of that loop.
 pub(crate) trait Rounds {
@@ -33,6 +39,23 @@ pub(crate) enum Workload {
     PingPong {
         /// Idle watches, each of a descriptor of its own.
         idle: u32,
+    },
+    /// The same without idle watches, where a turn of our reactor may have so
+    /// many iterations.
+    PingPongBudget {
+        /// Iterations, not 0.
+        budget: u32,
+    },
+    /// Another thread kicks an eventfd and waits until a callback has answered.
+    /// One operation is one kick with its answer.
+    CrossThread,
+    /// A source of the host's own and a watch of libvirt's, both always ready.
+    /// One operation is one turn of the former.
+    Fairness,
+    /// The same where a turn of our reactor may have so many iterations.
+    FairnessBudget {
+        /// Iterations, not 0.
+        budget: u32,
     },
     /// Another thread switches the interest of a watch on and off while the
     /// loop sleeps. One operation is one `virEventUpdateHandle`.
@@ -53,12 +76,30 @@ pub(crate) enum Workload {
 }
 
 impl Workload {
-    /// All of them, in the order of the table; those of one family together.
+    /// All of them, in the order of the table; those of one group together.
     pub(crate) const ALL: &'static [Self] = &[
         Self::PingPong { idle: 0 },
         Self::PingPong { idle: 100 },
         Self::PingPong { idle: 1_000 },
         Self::PingPong { idle: 10_000 },
+        Self::PingPongBudget { budget: 1 },
+        Self::PingPongBudget { budget: 2 },
+        Self::PingPongBudget { budget: 3 },
+        Self::PingPongBudget { budget: 4 },
+        Self::PingPongBudget { budget: 6 },
+        Self::PingPongBudget { budget: 8 },
+        Self::PingPongBudget { budget: 16 },
+        Self::PingPongBudget { budget: 32 },
+        Self::CrossThread,
+        Self::Fairness,
+        Self::FairnessBudget { budget: 1 },
+        Self::FairnessBudget { budget: 2 },
+        Self::FairnessBudget { budget: 3 },
+        Self::FairnessBudget { budget: 4 },
+        Self::FairnessBudget { budget: 6 },
+        Self::FairnessBudget { budget: 8 },
+        Self::FairnessBudget { budget: 16 },
+        Self::FairnessBudget { budget: 32 },
         Self::UpdateHandle,
         Self::AddRemove { registered: 0 },
         Self::AddRemove { registered: 10_000 },
@@ -66,11 +107,14 @@ impl Workload {
         Self::UpdateTimeoutEarlier,
     ];
 
-    /// The name without the size. The rounds of one family are interleaved,
-    /// so that its members may be compared with each other.
+    /// The name without the size.
     pub(crate) fn family(self) -> &'static str {
         match self {
             Self::PingPong { .. } => "ping-pong",
+            Self::PingPongBudget { .. } => "ping-pong-budget",
+            Self::CrossThread => "cross-thread",
+            Self::Fairness => "fairness",
+            Self::FairnessBudget { .. } => "fairness-budget",
             Self::UpdateHandle => "update-handle",
             Self::AddRemove { .. } => "add-remove",
             Self::UpdateTimeout => "update-timeout",
@@ -78,43 +122,123 @@ impl Workload {
         }
     }
 
+    /// The family whose rounds this one's are interleaved with, so that their
+    /// figures may be compared.
+    pub(crate) fn group(self) -> &'static str {
+        self.reference().family()
+    }
+
+    /// The workload that this one's ratios to other loops are taken from: those
+    /// have no budget that could be set.
+    pub(crate) fn reference(self) -> Self {
+        match self {
+            Self::PingPongBudget { .. } => Self::PingPong { idle: 0 },
+            Self::FairnessBudget { .. } => Self::Fairness,
+            other => other,
+        }
+    }
+
+    /// Whether it can be done on this loop, and means something there.
+    pub(crate) fn is_for(self, contender: Contender) -> bool {
+        match self {
+            Self::PingPong { .. } | Self::CrossThread => true,
+            Self::Fairness => contender.shares_a_thread(),
+            Self::PingPongBudget { .. } => contender.has_budget(),
+            Self::FairnessBudget { .. } => contender.has_budget() && contender.shares_a_thread(),
+            Self::UpdateHandle
+            | Self::AddRemove { .. }
+            | Self::UpdateTimeout
+            | Self::UpdateTimeoutEarlier => !contender.is_native(),
+        }
+    }
+
+    /// What its cost is measured in. Processor time says little where threads
+    /// wait for each other.
+    pub(crate) fn clock(self) -> Clock {
+        match self {
+            Self::CrossThread => Clock::Wall,
+            _ => Clock::Cpu,
+        }
+    }
+
+    /// Whether its threads have to share a processor. Otherwise it is the
+    /// scheduler that decides about the figure: a wake-up on another processor
+    /// takes several times as long as one on the same.
+    pub(crate) fn needs_one_processor(self) -> bool {
+        self == Self::CrossThread
+    }
+
+    /// Whether what counts is how often another source gets its turn.
+    pub(crate) fn is_about_fairness(self) -> bool {
+        self.reference() == Self::Fairness
+    }
+
+    /// How many iterations a turn of our reactor may have, where this is set.
+    pub(crate) fn budget(self) -> Option<u32> {
+        match self {
+            Self::PingPongBudget { budget } | Self::FairnessBudget { budget } => Some(budget),
+            _ => None,
+        }
+    }
+
     /// How many descriptors it needs beyond those that any program has.
     pub(crate) fn descriptors(self) -> u32 {
-        self.size().unwrap_or(0)
+        match self {
+            Self::PingPong { idle: count } | Self::AddRemove { registered: count } => count,
+            _ => 0,
+        }
     }
 
     /// Sets it up by the bare system calls.
     pub(crate) fn on_floor(self) -> Result<Box<dyn Rounds>> {
         Ok(match self {
             Self::PingPong { idle } => Box::new(ping_pong::Floor::new(idle)?),
+            Self::CrossThread => Box::new(cross_thread::Floor::new()?),
             Self::UpdateHandle => Box::new(update_handle::Floor::new()?),
             Self::AddRemove { registered } => Box::new(add_remove::Floor::new(registered)?),
             Self::UpdateTimeout => Box::new(update_timeout::Floor::new(OnAndOff::default())?),
             Self::UpdateTimeoutEarlier => Box::new(update_timeout::Floor::new(Earlier::default())?),
+            Self::PingPongBudget { .. } | Self::Fairness | Self::FairnessBudget { .. } => {
+                bail!("the floor is not a loop that could be shared")
+            }
         })
     }
 
-    /// Sets it up on the loop that is registered with libvirt.
-    pub(crate) fn on_libvirt(self, host: Box<dyn Host>) -> Result<Box<dyn Rounds>> {
+    /// Sets it up on a loop.
+    pub(crate) fn on_loop(self, mut entry: Entry) -> Result<Box<dyn Rounds>> {
+        if let Some(budget) = self.budget() {
+            let iterations = NonZeroU32::new(budget).context("a budget is not 0")?;
+            entry.host.set_budget(iterations)?;
+        }
         Ok(match self {
-            Self::PingPong { idle } => Box::new(ping_pong::OnLibvirt::new(host, idle)?),
-            Self::UpdateHandle => Box::new(update_handle::OnLibvirt::new(host)?),
+            Self::PingPong { idle } => Box::new(ping_pong::OnLoop::new(entry, idle)?),
+            Self::PingPongBudget { .. } => Box::new(ping_pong::OnLoop::new(entry, 0)?),
+            Self::CrossThread => Box::new(cross_thread::OnLoop::new(entry)?),
+            Self::Fairness | Self::FairnessBudget { .. } => Box::new(fairness::OnLoop::new(entry)?),
+            Self::UpdateHandle => Box::new(update_handle::OnLibvirt::new(entry)?),
             Self::AddRemove { registered } => {
-                Box::new(add_remove::OnLibvirt::new(host, registered)?)
+                Box::new(add_remove::OnLibvirt::new(entry, registered)?)
             }
             Self::UpdateTimeout => {
-                Box::new(update_timeout::OnLibvirt::new(host, OnAndOff::default())?)
+                Box::new(update_timeout::OnLibvirt::new(entry, OnAndOff::default())?)
             }
             Self::UpdateTimeoutEarlier => {
-                Box::new(update_timeout::OnLibvirt::new(host, Earlier::default())?)
+                Box::new(update_timeout::OnLibvirt::new(entry, Earlier::default())?)
             }
         })
     }
 
     fn size(self) -> Option<u32> {
         match self {
-            Self::PingPong { idle: size } | Self::AddRemove { registered: size } => Some(size),
-            Self::UpdateHandle | Self::UpdateTimeout | Self::UpdateTimeoutEarlier => None,
+            Self::PingPong { idle: size }
+            | Self::AddRemove { registered: size }
+            | Self::PingPongBudget { budget: size }
+            | Self::FairnessBudget { budget: size } => Some(size),
+            Self::CrossThread
+            | Self::Fairness
+            | Self::UpdateHandle
+            | Self::UpdateTimeout
+            | Self::UpdateTimeoutEarlier => None,
         }
     }
 }
@@ -174,12 +298,34 @@ mod tests {
     }
 
     #[test]
-    fn families_stay_together() {
-        let families = Workload::ALL.chunk_by(|a, b| a.family() == b.family());
-        let mut names: Vec<_> = families.map(|family| family[0].family()).collect();
+    fn a_group_stays_together_and_holds_what_it_is_compared_with() {
+        let groups = Workload::ALL.chunk_by(|a, b| a.group() == b.group());
+        let mut names = Vec::new();
+        for group in groups {
+            names.push(group[0].group());
+            for workload in group {
+                assert!(group.contains(&workload.reference()), "{workload}");
+            }
+        }
         let count = names.len();
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), count);
+    }
+
+    #[test]
+    fn what_one_loop_can_do_the_one_that_it_is_compared_with_can() {
+        for workload in Workload::ALL {
+            for contender in Contender::ALL.iter().filter(|c| workload.is_for(**c)) {
+                let (reference, host) = (workload.reference(), contender.host());
+                assert!(reference.is_for(*contender), "{workload} on {contender}");
+                let compared = matches!(reference.family(), "ping-pong" | "cross-thread")
+                    || workload.is_about_fairness();
+                assert!(
+                    !compared || host.is_none_or(|host| reference.is_for(host)),
+                    "{workload} on {contender}"
+                );
+            }
+        }
     }
 }

@@ -8,8 +8,8 @@ use rustix::event::epoll;
 
 use super::Rounds;
 use crate::event_fd::EventFd;
-use crate::host::{Host, Stop};
-use crate::libvirt::{self, Handler, READABLE, Silent};
+use crate::host::{Entry, Stop};
+use crate::libvirt::{Handler, Silent};
 use crate::sample::{Sample, Stopwatch};
 
 /// One epoll instance: `epoll_wait`, `read`, `write` per event.
@@ -63,41 +63,41 @@ impl Rounds for Floor {
     }
 }
 
-/// The same through a callback of libvirt's.
-pub(super) struct OnLibvirt {
-    host: Box<dyn Host>,
+/// The same through a callback of libvirt's, or of the loop's own source.
+pub(super) struct OnLoop {
+    entry: Entry,
     player: &'static Player,
 }
 
 struct Player {
     ball: EventFd,
-    /// Events that this round still has to see. Touched by the loop's thread
-    /// only.
+    /// Events that this round still has to see. Set before the ball is in play,
+    /// and then touched by the thread that has the ball.
     left: AtomicU64,
     stop: Stop,
 }
 
-impl OnLibvirt {
-    pub(super) fn new(host: Box<dyn Host>, idle: u32) -> Result<Self> {
+impl OnLoop {
+    pub(super) fn new(mut entry: Entry, idle: u32) -> Result<Self> {
         for fd in EventFd::idle(idle)?.leak() {
-            libvirt::add_handle(fd, READABLE, &Silent)?;
+            entry.watch(fd, &Silent)?;
         }
-        let player = Box::leak(Box::new(Player {
+        let player: &'static Player = Box::leak(Box::new(Player {
             ball: EventFd::new()?,
             left: AtomicU64::new(0),
-            stop: host.stop(),
+            stop: entry.host.stop(),
         }));
-        libvirt::add_handle(&player.ball, READABLE, player)?;
-        Ok(Self { host, player })
+        entry.watch(&player.ball, player)?;
+        Ok(Self { entry, player })
     }
 }
 
-impl Rounds for OnLibvirt {
+impl Rounds for OnLoop {
     fn round(&mut self, operations: u64) -> Result<Sample> {
         self.player.left.store(operations, Ordering::Relaxed);
         self.player.ball.add(1);
         let stopwatch = Stopwatch::start();
-        self.host.run()?;
+        self.entry.host.run()?;
         Ok(stopwatch.stop())
     }
 }

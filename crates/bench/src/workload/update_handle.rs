@@ -9,7 +9,7 @@ use rustix::event::epoll;
 use super::Rounds;
 use crate::event_fd::EventFd;
 use crate::gate;
-use crate::host::Host;
+use crate::host::Entry;
 use crate::libvirt::{self, READABLE, Silent};
 use crate::sample::Sample;
 
@@ -44,20 +44,20 @@ impl Rounds for Floor {
             }
             Ok(())
         };
-        self.bare.round(operations, toggle)
+        self.bare.round(operations, gate::never, toggle)
     }
 }
 
 /// The same by `virEventUpdateHandle`.
 pub(super) struct OnLibvirt {
-    gated: gate::OnLibvirt,
+    gated: gate::OnLoop,
     watch: c_int,
     enabled: bool,
 }
 
 impl OnLibvirt {
-    pub(super) fn new(host: Box<dyn Host>) -> Result<Self> {
-        let gated = gate::OnLibvirt::new(host)?;
+    pub(super) fn new(entry: Entry) -> Result<Self> {
+        let gated = gate::OnLoop::new(entry)?;
         let toggled = Box::leak(Box::new(EventFd::new()?));
         Ok(Self {
             gated,

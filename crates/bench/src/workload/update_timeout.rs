@@ -14,7 +14,7 @@ use rustix::time::{
 
 use super::Rounds;
 use crate::gate;
-use crate::host::Host;
+use crate::host::Entry;
 use crate::libvirt;
 use crate::sample::Sample;
 
@@ -110,21 +110,21 @@ impl<P: Periods> Rounds for Floor<P> {
             timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &value)?;
             Ok(())
         };
-        self.bare.round(operations, change)
+        self.bare.round(operations, gate::never, change)
     }
 }
 
 /// The same by `virEventUpdateTimeout`.
 pub(super) struct OnLibvirt<P> {
-    gated: gate::OnLibvirt,
+    gated: gate::OnLoop,
     timer: c_int,
     periods: P,
 }
 
 impl<P: Periods> OnLibvirt<P> {
-    pub(super) fn new(host: Box<dyn Host>, periods: P) -> Result<Self> {
+    pub(super) fn new(entry: Entry, periods: P) -> Result<Self> {
         Ok(Self {
-            gated: gate::OnLibvirt::new(host)?,
+            gated: gate::OnLoop::new(entry)?,
             timer: libvirt::add_timeout(-1)?,
             periods,
         })

@@ -1,74 +1,34 @@
 //! What the figures have to be.
 
+mod list;
+
 use serde::Serialize;
 
+use self::list::bounds;
 use crate::campaign::Cell;
-use crate::contender::Contender::{self, Builtin, Floor, LibvirtDefault};
-use crate::row::{find, is_inconclusive};
-use crate::workload::Workload::{self, AddRemove, PingPong, UpdateHandle, UpdateTimeout};
+use crate::contender::Contender;
+use crate::row::find;
+use crate::workload::Workload;
 
-/// A limit on a ratio of CPU times.
-#[derive(Clone, Copy, Debug)]
+/// A limit on a ratio of the times that count.
+#[derive(Clone, Debug)]
 struct Bound {
-    says: &'static str,
+    says: String,
     /// The ratio is the product of these …
-    over: &'static [(Workload, Contender)],
+    over: Vec<(Workload, Contender)>,
     /// … divided by the product of these.
-    under: &'static [(Workload, Contender)],
+    under: Vec<(Workload, Contender)>,
     limit: Limit,
 }
-
-/// Another bound is another element.
-const BOUNDS: &[Bound] = &[
-    Bound {
-        says: "ping-pong, 0 idle: builtin ÷ floor",
-        over: &[(PingPong { idle: 0 }, Builtin)],
-        under: &[(PingPong { idle: 0 }, Floor)],
-        limit: Limit::AtMost(1.3),
-    },
-    Bound {
-        says: "ping-pong, builtin: 10,000 idle ÷ 0 idle",
-        over: &[(PingPong { idle: 10_000 }, Builtin)],
-        under: &[(PingPong { idle: 0 }, Builtin)],
-        limit: Limit::AtMost(1.15),
-    },
-    Bound {
-        says: "update-handle: builtin ÷ libvirt-default",
-        over: &[(UpdateHandle, Builtin)],
-        under: &[(UpdateHandle, LibvirtDefault)],
-        limit: Limit::Below(1.0),
-    },
-    Bound {
-        says: "update-timeout (on and off): builtin ÷ libvirt-default",
-        over: &[(UpdateTimeout, Builtin)],
-        under: &[(UpdateTimeout, LibvirtDefault)],
-        limit: Limit::Below(1.0),
-    },
-    // A term that grows with the number registered, however cheap (a scan of
-    // 10,000 packed integers takes about 3 µs), would at least double the cost
-    // of a pair. The kernel's own set is a tree, so it grows a little; that
-    // is the floor's, and divided out.
-    Bound {
-        says: "add-remove: growth from 0 to 10,000 registered, builtin ÷ floor",
-        over: &[
-            (AddRemove { registered: 10_000 }, Builtin),
-            (AddRemove { registered: 0 }, Floor),
-        ],
-        under: &[
-            (AddRemove { registered: 0 }, Builtin),
-            (AddRemove { registered: 10_000 }, Floor),
-        ],
-        limit: Limit::AtMost(1.3),
-    },
-];
 
 /// A bound and what came of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Finding {
     /// What is compared, in words.
-    pub(crate) bound: &'static str,
+    pub(crate) bound: String,
     pub(crate) limit: Limit,
-    /// The ratio of the medians of CPU time.
+    /// The ratio of the medians of the time that counts: CPU time, but for
+    /// cross-thread.
     pub(crate) ratio: f64,
     pub(crate) verdict: Verdict,
 }
@@ -81,6 +41,8 @@ pub(crate) enum Limit {
     AtMost(f64),
     /// Those below it: one is to be faster than the other, not as fast.
     Below(f64),
+    /// This one and those above it.
+    AtLeast(f64),
 }
 
 impl Limit {
@@ -88,6 +50,7 @@ impl Limit {
         match self {
             Self::AtMost(limit) => ratio <= limit,
             Self::Below(limit) => ratio < limit,
+            Self::AtLeast(limit) => ratio >= limit,
         }
     }
 }
@@ -105,7 +68,7 @@ pub(crate) enum Verdict {
 impl Finding {
     /// The bounds whose cells were all measured.
     pub(crate) fn of_cells(cells: &[Cell]) -> Vec<Self> {
-        BOUNDS
+        bounds()
             .iter()
             .filter_map(|bound| bound.judge(cells))
             .collect()
@@ -113,16 +76,27 @@ impl Finding {
 }
 
 impl Bound {
+    /// On one loop as compared with another.
+    fn between(workload: Workload, on: Contender, other: Contender, limit: Limit) -> Self {
+        Self {
+            says: format!("{workload}: {on} ÷ {other}"),
+            over: vec![(workload, on)],
+            under: vec![(workload, other)],
+            limit,
+        }
+    }
+
     fn judge(&self, cells: &[Cell]) -> Option<Finding> {
         let all = |keys: &[(Workload, Contender)]| {
             keys.iter()
                 .map(|&(workload, contender)| find(cells, workload, contender))
                 .collect::<Option<Vec<_>>>()
         };
-        let (over, under) = (all(self.over)?, all(self.under)?);
-        let product = |cells: &[&Cell]| cells.iter().map(|cell| cell.cpu.median).product::<f64>();
+        let (over, under) = (all(&self.over)?, all(&self.under)?);
+        let product =
+            |cells: &[&Cell]| cells.iter().map(|cell| cell.time().median).product::<f64>();
         let ratio = product(&over) / product(&under);
-        let verdict = if over.iter().chain(&under).any(|cell| is_inconclusive(cell)) {
+        let verdict = if over.iter().chain(&under).any(|cell| cell.is_inconclusive()) {
             Verdict::Inconclusive
         } else if self.limit.holds(ratio) {
             Verdict::Met
@@ -130,7 +104,7 @@ impl Bound {
             Verdict::NotMet
         };
         Some(Finding {
-            bound: self.says,
+            bound: self.says.clone(),
             limit: self.limit,
             ratio,
             verdict,
@@ -141,7 +115,9 @@ impl Bound {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::contender::Contender::*;
     use crate::statistics::Summary;
+    use crate::workload::Workload::*;
 
     fn cell(workload: Workload, contender: Contender, ns: f64, spread: f64) -> Cell {
         let cpu = Summary { median: ns, spread };
@@ -203,9 +179,29 @@ mod tests {
     }
 
     #[test]
-    fn every_bound_rests_on_a_workload_that_exists() {
-        for (workload, _) in BOUNDS.iter().flat_map(|b| b.over.iter().chain(b.under)) {
-            assert!(Workload::ALL.contains(workload), "{workload}");
-        }
+    fn a_fair_loop_gives_another_source_its_turns() {
+        let verdict = |beside_ours| {
+            let cells = [
+                cell(Fairness, GlibNative, 3_000.0, 0.0),
+                cell(Fairness, Glib, beside_ours, 0.0),
+            ];
+            Finding::of_cells(&cells)[0].verdict
+        };
+        assert_eq!(verdict(9_000.0), Verdict::Met);
+        assert_eq!(verdict(11_000.0), Verdict::NotMet);
+    }
+
+    #[test]
+    fn threads_that_wait_for_each_other_are_judged_by_wall_time() {
+        let cell = |contender, wall| Cell {
+            wall: Summary {
+                median: wall,
+                spread: 0.0,
+            },
+            ..cell(CrossThread, contender, 1_000.0, 0.5)
+        };
+        let cells = [cell(Calloop, 2_400.0), cell(CalloopNative, 2_000.0)];
+        let finding = &Finding::of_cells(&cells)[0];
+        assert_eq!((finding.ratio, finding.verdict), (1.2, Verdict::Met));
     }
 }
