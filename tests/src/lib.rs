@@ -4,5 +4,6 @@ pub mod conformance_page;
 pub mod contract_page;
 pub mod exam;
 pub mod expected;
+pub mod host_cases;
 pub mod implementations;
 pub mod process_cases;

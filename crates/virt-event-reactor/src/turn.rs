@@ -121,7 +121,11 @@ impl Reactor {
             let found_nothing = events.is_empty();
             let panic;
             // An iteration that did not sleep begins when the one before ended.
-            let now = if iterations > 1 { Some(state.settled) } else { None };
+            let now = if iterations > 1 {
+                Some(state.settled)
+            } else {
+                None
+            };
             (state, panic) = self.iterate(state, events, now, takes_wakes)?;
             if let Some(panic) = panic {
                 self.leave(state);

@@ -54,19 +54,27 @@ pub enum Outcome {
 /// Takes one case and exits, if this process was started to do that; returns
 /// otherwise. First of all in `main`.
 pub fn child_main() {
+    take_task(|name, broken| {
+        let case = case(name)?;
+        Some(move || match case.mutant {
+            Mutant::Broken { installer, .. } if broken => (case.run)(installer),
+            _ => (case.run)(&Real),
+        })
+    });
+}
+
+/// As [`child_main`], for other cases: `find` gets a name, and whether the
+/// broken one is wanted. A case fails by a panic.
+pub fn take_task<R: FnOnce()>(find: impl FnOnce(&str, bool) -> Option<R>) {
     let Ok(task) = env::var(TASK) else { return };
     let mut words = task.split(' ');
     let parent = words.next().and_then(|word| word.parse::<i32>().ok());
     let broken = words.next() == Some("broken");
-    let Some(case) = words.next().and_then(case) else {
+    let Some(run) = words.next().and_then(|name| find(name, broken)) else {
         eprintln!("cannot carry out {TASK}={task}");
         process::exit(NOT_RUN);
     };
     isolate(parent);
-    let run = || match case.mutant {
-        Mutant::Broken { installer, .. } if broken => (case.run)(installer),
-        _ => (case.run)(&Real),
-    };
     if catch_unwind(AssertUnwindSafe(run)).is_err() {
         process::exit(FAILED);
     }
@@ -77,48 +85,43 @@ pub fn child_main() {
 /// The tests: each case, and for each case that its mutant fails it.
 pub fn trials() -> Vec<Trial> {
     cases()
-        .flat_map(|case| [right(case), mutant(case)])
+        .flat_map(|case| [Some(right(case.name)), mutant(case)])
         .flatten()
         .collect()
 }
 
-fn right(case: &'static ProcessCase) -> Option<Trial> {
-    Some(Trial::test(case.name, || match run_case(case) {
+/// The test that this case passes.
+pub fn right(name: impl Into<String>) -> Trial {
+    let name = name.into();
+    Trial::test(name.clone(), move || match run(&name, false, DEADLINE) {
         Outcome::Pass => Ok(()),
         Outcome::Fail(said) | Outcome::NotRun(said) => Err(Failed::from(said)),
         Outcome::Hang => Err(Failed::from(format!("it was not over after {DEADLINE:?}"))),
-    }))
+    })
+}
+
+/// The test that the mutant of this case, which `fault`, fails it.
+pub fn wrong(name: impl Into<String>, fault: &'static str) -> Trial {
+    let name = name.into();
+    let title = format!("mutant_of::{name}");
+    Trial::test(title, move || match run(&name, true, MUTANT_DEADLINE) {
+        Outcome::Fail(_) | Outcome::Hang => Ok(()),
+        outcome => Err(Failed::from(format!(
+            "not caught: one that {fault}: {outcome:?}"
+        ))),
+    })
 }
 
 fn mutant(case: &'static ProcessCase) -> Option<Trial> {
-    let Mutant::Broken { fault, .. } = case.mutant else {
-        return None;
-    };
-    let name = format!("mutant_of::{}", case.name);
-    Some(Trial::test(name, move || match run_mutant(case) {
-        Some(Outcome::Fail(_) | Outcome::Hang) => Ok(()),
-        _ => Err(Failed::from(format!(
-            "not caught: an installer that {fault}"
-        ))),
-    }))
-}
-
-/// Puts the real installer through a case, in a child process.
-pub fn run_case(case: &ProcessCase) -> Outcome {
-    run(case, false, DEADLINE)
-}
-
-/// Puts the mutant of a case through it; `None` if there is none.
-pub fn run_mutant(case: &ProcessCase) -> Option<Outcome> {
     match case.mutant {
-        Mutant::Broken { .. } => Some(run(case, true, MUTANT_DEADLINE)),
+        Mutant::Broken { fault, .. } => Some(wrong(case.name, fault)),
         Mutant::Impossible(_) => None,
     }
 }
 
-fn run(case: &ProcessCase, broken: bool, deadline: Duration) -> Outcome {
+fn run(name: &str, broken: bool, deadline: Duration) -> Outcome {
     let kind = if broken { "broken" } else { "right" };
-    let task = format!("{} {kind} {}", process::id(), case.name);
+    let task = format!("{} {kind} {name}", process::id());
     match run_child(&task, deadline) {
         Ok(outcome) => outcome,
         Err(error) => Outcome::NotRun(format!("the child process could not be run: {error}")),
