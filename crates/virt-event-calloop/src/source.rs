@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use calloop::generic::Generic;
 use calloop::{EventSource, Interest, Mode, Poll, PostAction, Readiness, Token, TokenFactory};
-use virt_event_reactor::{Attachment, Driver, Reactor, Turn, TurnError};
+use virt_event_reactor::{Attachment, Driver, Reactor, TurnError};
 
 use crate::AttachError;
 
@@ -79,15 +79,6 @@ impl Source {
     }
 }
 
-/// Does not sleep, but for a moment while a drain on another thread is inside a
-/// callback: the descriptor stays readable then, and the loop would spin.
-fn take_turn(attachment: &Attachment) -> Result<Turn, TurnError> {
-    match attachment.turn(Some(Duration::ZERO)) {
-        Ok(turn) if turn.iterations == 0 => attachment.turn(Some(Duration::from_millis(1))),
-        turned => turned,
-    }
-}
-
 const NOT_DROPPED: &str = "only drop takes it";
 
 impl Drop for Source {
@@ -117,7 +108,9 @@ impl EventSource for Source {
     {
         self.generic()
             .process_events(readiness, token, |_, attachment| {
-                let turned = match catch_unwind(AssertUnwindSafe(|| take_turn(attachment))) {
+                let turned = match catch_unwind(AssertUnwindSafe(|| {
+                    attachment.turn(Some(Duration::ZERO))
+                })) {
                     Ok(turned) => turned,
                     // The panic hook has reported it, and the reactor is
                     // consistent (C8). What it carries may panic, too.

@@ -13,7 +13,7 @@ const LOG_DOMAIN: &str = "virt-event-glib";
 
 /// Takes a turn, and says whether the source stays.
 pub(crate) fn take(attachment: &Attachment) -> ControlFlow {
-    match catch_unwind(AssertUnwindSafe(|| take_turn(attachment))) {
+    match catch_unwind(AssertUnwindSafe(|| attachment.turn(Some(Duration::ZERO)))) {
         Ok(turned) => after(turned),
         Err(panic) => {
             // The panic hook has reported it, and the reactor has served
@@ -21,15 +21,6 @@ pub(crate) fn take(attachment: &Attachment) -> ControlFlow {
             mem::forget(panic);
             ControlFlow::Continue
         }
-    }
-}
-
-/// Does not sleep, but for a moment while a drain on another thread is inside a
-/// callback: the descriptor stays readable then, and the loop would spin.
-fn take_turn(attachment: &Attachment) -> Result<Turn, TurnError> {
-    match attachment.turn(Some(Duration::ZERO)) {
-        Ok(turn) if turn.iterations == 0 => attachment.turn(Some(Duration::from_millis(1))),
-        turned => turned,
     }
 }
 

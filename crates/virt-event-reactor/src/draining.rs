@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::sys::{self, DrainSet, Moment};
-use crate::turn::Caller;
+use crate::turn::{Caller, SHORTEST_WAIT};
 use crate::{NotDrained, Reactor, TurnError};
 
 impl Reactor {
@@ -65,7 +65,7 @@ pub enum DrainStep {
 
 impl Draining {
     /// Takes one turn of one iteration, if nothing keeps it from that, without
-    /// sleeping.
+    /// sleeping (but for 1 ms if another thread is in a turn).
     ///
     /// # Errors
     ///
@@ -93,8 +93,15 @@ impl Draining {
             .turn_as(Caller::Drain, Some(Duration::ZERO), NonZeroU32::MIN);
         let pending = match turn {
             Ok(turn) => turn.pending,
-            // Its end wakes us.
-            Err(TurnError::Busy) => return Ok(DrainStep::Wait),
+            // Its end wakes us. A host that watches the level would spin until
+            // then, so that this sleeps a little.
+            Err(TurnError::Busy) => {
+                drop(
+                    self.reactor
+                        .wait_for_turn(self.reactor.lock(), SHORTEST_WAIT),
+                );
+                return Ok(DrainStep::Wait);
+            }
             Err(TurnError::Forked) => return Err(NotDrained::forked()),
             Err(error) => return Err(NotDrained::because(&self.reactor.lock(), Some(error))),
         };

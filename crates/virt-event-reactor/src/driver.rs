@@ -74,8 +74,9 @@ impl Attachment {
     /// descriptor itself). It may return early.
     ///
     /// While a [`drain`](Driver::drain) on another thread, or the last turn of
-    /// the driver before this one, is calling back, it waits a little for that,
-    /// for `timeout` at most, and returns `pending` without an iteration.
+    /// the driver before this one, is calling back, it waits for that, 10 ms or
+    /// `timeout` at most but no less than 1 ms, and returns without an
+    /// iteration.
     ///
     /// # Errors
     ///

@@ -29,12 +29,17 @@
 //!   and gives it to libvirt, or finds [the installed one](Reactor::installed).
 //! - **The source owns the [`Attachment`].** When the host loop is destroyed
 //!   the attachment is dropped, and somebody else may drive. On
-//!   [`TurnError::Detached`] the source removes itself.
-//! - **Level-triggered hosts** (GLib, calloop, `poll`) may ignore
-//!   [`Turn::pending`]: the descriptor stays readable while there is work.
+//!   [`TurnError::Detached`] the source removes itself. In both cases the host
+//!   forgets the descriptor *before* the attachment is dropped: an epoll set
+//!   goes on reporting one that is closed.
+//! - **In a forked child** ([`Reactor::is_forked`]) the source must not be
+//!   dropped where that would take the descriptor out of a set that the child
+//!   shares with its parent. Leak it.
+//! - **Level-triggered hosts** (GLib, calloop, `poll`) may ignore what a turn
+//!   returns: the descriptor stays readable while there is work.
 //! - **Edge-triggered hosts** (mio, tokio) **must** take another turn without
-//!   waiting for a new edge while a turn was `pending`, and after a panic that
-//!   they caught.
+//!   waiting for a new edge while a turn was [`pending`](Turn::pending), and
+//!   after a panic that they caught.
 //! - **An `async` drain** is made of [`Draining`], which does not block.
 //! - **Panics** of callbacks come out of `turn`, after the state has been put
 //!   in order. Say in your docs what your host does with them.

@@ -54,6 +54,11 @@ enum Entry<'a> {
 
 type Panic = Box<dyn Any + Send>;
 
+/// How long somebody waits for a turn in the way who does not want to sleep.
+/// Meanwhile the descriptor may be readable all the time, and a host that
+/// watches its level would spin.
+pub(crate) const SHORTEST_WAIT: Duration = Duration::from_millis(1);
+
 /// How long a driver waits for a turn that is not its own before it looks
 /// again whether it is still wanted.
 const LONGEST_WAIT: Duration = Duration::from_millis(10);
@@ -181,14 +186,14 @@ impl Reactor {
                 // turn: nobody's mistake. The wait is short, because no wake-up
                 // ends it, and takes the place of a turn.
                 (Some(turning), Caller::Attachment(id)) if turning.driver != Some(id) => {
-                    let limit = timeout.map_or(LONGEST_WAIT, |timeout| timeout.min(LONGEST_WAIT));
                     if has_waited {
-                        return Ok(Entry::InTheWay { pending: true });
+                        let sleeps = timeout != Some(Duration::ZERO);
+                        state.turned_away |= !sleeps;
+                        return Ok(Entry::InTheWay { pending: sleeps });
                     }
-                    if limit.is_zero() {
-                        state.turned_away = true;
-                        return Ok(Entry::InTheWay { pending: false });
-                    }
+                    let limit = timeout.map_or(LONGEST_WAIT, |timeout| {
+                        timeout.clamp(SHORTEST_WAIT, LONGEST_WAIT)
+                    });
                     state = self.wait_for_turn(state, limit);
                     has_waited = true;
                 }

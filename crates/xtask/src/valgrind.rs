@@ -49,6 +49,38 @@ const TARGETS: &[Target] = &[
         name: "default_impl",
         arguments: &["--test-threads=1"],
     },
+    // The adapters with unsafe code. A panic's payload is leaked on purpose, because what its
+    // drop does is anybody's guess.
+    Target {
+        package: "virt-event-glib",
+        kind: Kind::Test,
+        name: "attach",
+        arguments: &["--test-threads=1", "--skip=panic"],
+    },
+    Target {
+        package: "virt-event-glib",
+        kind: Kind::Test,
+        name: "default_context",
+        arguments: &["--test-threads=1", "--skip=panic"],
+    },
+    Target {
+        package: "virt-event-glib",
+        kind: Kind::Test,
+        name: "application",
+        arguments: &["--test-threads=1", "--skip=panic"],
+    },
+    Target {
+        package: "virt-event-glib",
+        kind: Kind::Test,
+        name: "install",
+        arguments: &["--test-threads=1", "--skip=panic"],
+    },
+    Target {
+        package: "virt-event-tokio",
+        kind: Kind::Test,
+        name: "install",
+        arguments: &["--test-threads=1", "--skip=panic"],
+    },
     // The C boundary, a process for each case. The mutants break it on purpose,
     // and F4 asks the C compiler.
     Target {
