@@ -77,6 +77,14 @@ impl Source {
     fn is_forked(&self) -> bool {
         self.driver().reactor().is_forked()
     }
+
+    /// The kernel's set of a forked child is its parent's, too.
+    fn not_in_a_fork(&self) -> io::Result<()> {
+        if self.is_forked() {
+            return Err(io::Error::other(TurnError::Forked));
+        }
+        Ok(())
+    }
 }
 
 const NOT_DROPPED: &str = "only drop takes it";
@@ -116,6 +124,7 @@ impl EventSource for Source {
                     // consistent (C8). What it carries may panic, too.
                     Err(panic) => {
                         mem::forget(panic);
+                        callback((), &mut ());
                         return Ok(PostAction::Continue);
                     }
                 };
@@ -135,10 +144,12 @@ impl EventSource for Source {
     }
 
     fn register(&mut self, poll: &mut Poll, factory: &mut TokenFactory) -> calloop::Result<()> {
+        self.not_in_a_fork()?;
         self.generic().register(poll, factory)
     }
 
     fn reregister(&mut self, poll: &mut Poll, factory: &mut TokenFactory) -> calloop::Result<()> {
+        self.not_in_a_fork()?;
         self.generic().reregister(poll, factory)
     }
 

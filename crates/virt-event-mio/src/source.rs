@@ -49,7 +49,8 @@ impl Source {
     }
 
     /// Calls what is ready, and frees what was removed; to be called whenever
-    /// the token fires, and allowed at any time. It does not sleep.
+    /// the token fires, and allowed at any time. It does not sleep, but for 1 ms
+    /// if a drain on another thread is inside a callback.
     ///
     /// It is bounded by the driver's [budget](Driver::set_budget). If there may
     /// be more to do, it has the token fire again, after the poll's other
@@ -90,6 +91,13 @@ impl Source {
     pub fn driver(&self) -> &Driver {
         self.attachment.driver()
     }
+
+    fn not_in_a_fork(&self) -> io::Result<()> {
+        if self.driver().reactor().is_forked() {
+            return Err(io::Error::other(TurnError::Forked));
+        }
+        Ok(())
+    }
 }
 
 /// Has the token fire, if there is something to do, when it is dropped.
@@ -114,6 +122,7 @@ impl Drop for Rearm<'_> {
     }
 }
 
+/// Each of them is refused in a forked child, whose set is its parent's, too.
 impl event::Source for Source {
     /// `interests` must have `READABLE`; anything else there is of no use and
     /// ignored.
@@ -123,6 +132,7 @@ impl event::Source for Source {
         token: Token,
         interests: Interest,
     ) -> io::Result<()> {
+        self.not_in_a_fork()?;
         let interests = readable(interests)?;
         let kept = registry.try_clone()?;
         registry.register(
@@ -143,6 +153,7 @@ impl event::Source for Source {
         token: Token,
         interests: Interest,
     ) -> io::Result<()> {
+        self.not_in_a_fork()?;
         let interests = readable(interests)?;
         registry.reregister(
             &mut SourceFd(&self.attachment.as_raw_fd()),
@@ -155,11 +166,8 @@ impl event::Source for Source {
         Ok(())
     }
 
-    /// Refused in a forked child, whose set is its parent's, too.
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        if self.driver().reactor().is_forked() {
-            return Err(io::Error::other(TurnError::Forked));
-        }
+        self.not_in_a_fork()?;
         registry.deregister(&mut SourceFd(&self.attachment.as_raw_fd()))?;
         self.registration = None;
         Ok(())

@@ -34,6 +34,7 @@ impl Reactor {
         if self.is_forked() {
             return Err(NotDrained::forked());
         }
+        let _wakes = PassesOnWakes(self);
         let deadline = sys::after(sys::now(), limit);
         let mut cause = None;
         loop {
@@ -70,6 +71,17 @@ impl Reactor {
                     }
                 }
             }
+        }
+    }
+}
+
+/// Does so when it is dropped, also by a panic.
+struct PassesOnWakes<'a>(&'a Reactor);
+
+impl Drop for PassesOnWakes<'_> {
+    fn drop(&mut self) {
+        if !self.0.is_forked() {
+            self.0.lock().pass_on_wakes(&self.0.poller);
         }
     }
 }

@@ -28,7 +28,10 @@ impl Reactor {
                 return Err(NotDrained::because(&self.lock(), cause));
             }
         };
-        self.lock().drainers += 1;
+        let mut state = self.lock();
+        state.drainers += 1;
+        state.tell_drainers(&self.poller);
+        drop(state);
         Ok(Draining {
             reactor: Arc::clone(self),
             set,
@@ -77,17 +80,9 @@ impl Draining {
     /// When a callback panics, or its drop. Another step may be taken, and an
     /// edge-triggered host **must** not wait before it.
     pub fn step(&self) -> Result<DrainStep, NotDrained> {
-        if self.reactor.is_forked() {
-            return Err(NotDrained::forked());
-        }
-        let state = self.reactor.lock();
-        if state.is_idle() {
+        if self.is_over()? {
             return Ok(DrainStep::Drained);
         }
-        if sys::now() >= self.deadline {
-            return Err(NotDrained::because(&state, None));
-        }
-        drop(state);
         let turn = self
             .reactor
             .turn_as(Caller::Drain, Some(Duration::ZERO), NonZeroU32::MIN);
@@ -114,6 +109,27 @@ impl Draining {
         })
     }
 
+    /// Whether nothing is left, without a turn: for a host that knows that its
+    /// driver is at work. Look again when the descriptor is readable; on the
+    /// way it becomes so for other reasons, too.
+    ///
+    /// # Errors
+    ///
+    /// - [`NotDrained`], with a list of what is left, when the time is over.
+    pub fn is_over(&self) -> Result<bool, NotDrained> {
+        if self.reactor.is_forked() {
+            return Err(NotDrained::forked());
+        }
+        let state = self.reactor.lock();
+        if state.is_idle() {
+            return Ok(true);
+        }
+        if sys::now() >= self.deadline {
+            return Err(NotDrained::because(&state, None));
+        }
+        Ok(false)
+    }
+
     /// What is drained.
     pub fn reactor(&self) -> &Arc<Reactor> {
         &self.reactor
@@ -128,6 +144,7 @@ impl Drop for Draining {
         let mut state = self.reactor.lock();
         state.drainers -= 1;
         state.tell_drainers(&self.reactor.poller);
+        state.pass_on_wakes(&self.reactor.poller);
     }
 }
 

@@ -110,7 +110,10 @@ impl Attachment {
 
 impl Drop for Attachment {
     fn drop(&mut self) {
-        self.driver.release();
+        // Those who drain may have relied on this driver.
+        if self.driver.release() && self.driver.reactor.lock().drainers > 0 {
+            self.driver.reactor.poller.kick();
+        }
     }
 }
 
@@ -144,10 +147,13 @@ impl Driver {
     /// any kind of loop; registered watches and timers wait for it, and the six
     /// calls go on working.
     ///
+    /// The host loop lets go of its source when it next finds the descriptor
+    /// readable: at once, unless somebody else turns before.
+    ///
     /// Doing it again does nothing.
     pub fn detach(&self) {
         if self.release() {
-            // The host finds out at its next turn, and lets go.
+            // The host finds out when it looks at the descriptor, and lets go.
             self.reactor.wake();
         }
     }

@@ -42,7 +42,10 @@ pub enum TurnError {
 pub enum AttachError {
     /// A driver is alive. The program is at fault: a reactor has one driver
     /// at a time. Detach the other one, or drop its host loop.
-    #[error("the event loop already has a driver; detach it first")]
+    #[error(
+        "the libvirt event loop of this process is driven already, by an earlier `install` or \
+         `attach`; detach that driver, or drop its host loop, first"
+    )]
     AlreadyAttached,
 
     /// This process was forked from the one that made the reactor.
@@ -121,7 +124,17 @@ impl fmt::Display for NotDrained {
         for entry in &self.left {
             write!(f, "{entry}, ")?;
         }
-        write!(f, "{} callbacks to free", self.pending_frees)
+        match self.pending_frees {
+            1 => f.write_str("1 callback to free")?,
+            frees => write!(f, "{frees} callbacks to free")?,
+        }
+        if self.cause.is_none() && !self.left.is_empty() {
+            f.write_str(
+                "; a connection may be open still, or held open by a domain, a subscription or \
+                 another object made from it: drop those first",
+            )?;
+        }
+        Ok(())
     }
 }
 

@@ -123,6 +123,14 @@ impl State {
         }
     }
 
+    /// Ends a drain, which may have used up the kick of a wake-up that is meant
+    /// for a driver.
+    pub(crate) fn pass_on_wakes(&mut self, poller: &Poller) {
+        if poller.wakes() != self.wakes_taken {
+            poller.kick();
+        }
+    }
+
     /// Hands a callback to the loop for dropping; the first one wakes it.
     pub(crate) fn bury(&mut self, poller: &Poller, removed: Removed) {
         if self.graveyard.is_empty() {

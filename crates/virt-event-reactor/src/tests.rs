@@ -1,6 +1,7 @@
 //! What the conformance suite cannot reach: faults of the kernel, and what
 //! adapters see of turns and drivers.
 
+use std::num::NonZeroU32;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
@@ -291,6 +292,57 @@ fn a_drain_in_steps_ends_when_nothing_is_left() {
 }
 
 #[test]
+fn a_drain_in_steps_of_nothing_can_be_waited_for() {
+    let reactor = Reactor::new().unwrap();
+    let draining = reactor.start_drain(PATIENCE).unwrap();
+    assert!(EdgeHost::new(&draining).edge(PATIENCE / 2));
+    assert!(draining.is_over().unwrap());
+}
+
+#[test]
+fn a_drain_passes_on_the_wake_up_that_it_met() {
+    let reactor = Reactor::new().unwrap();
+    let attachment = reactor.attach().unwrap();
+    let (_fd, _watch, _count) = parked(&reactor);
+    for in_steps in [false, true] {
+        reactor.wake();
+        if in_steps {
+            let draining = reactor.start_drain(PATIENCE).unwrap();
+            while draining.step().unwrap() == DrainStep::Again {}
+        } else {
+            let limit = Duration::from_millis(2);
+            assert!(reactor.drain(limit).is_err());
+        }
+        let mut host = [PollFd::new(&attachment, PollFlags::IN)];
+        assert_eq!(poll(&mut host, Some(&Default::default())), Ok(1));
+        let _ = attachment.turn(Some(PATIENCE)).unwrap();
+        assert_eq!(poll(&mut host, Some(&Default::default())), Ok(0));
+    }
+}
+
+#[test]
+fn a_wake_up_ends_a_turn_with_a_large_budget() {
+    let reactor = Reactor::new().unwrap();
+    let attachment = reactor.attach().unwrap();
+    let driver = attachment.driver().clone();
+    driver.set_budget(NonZeroU32::new(1000).unwrap());
+    let wakes = driver.clone();
+    let mut calls = 0;
+    let callback = TimeoutCallback::new(move |_| {
+        calls += 1;
+        if calls == 2 {
+            wakes.wake();
+        }
+    });
+    reactor
+        .add_timeout(Period::EVERY_ITERATION, callback)
+        .unwrap();
+    let turn = attachment.turn(Some(PATIENCE)).unwrap();
+    assert_eq!((turn.iterations, turn.pending), (2, true));
+    assert_eq!(attachment.turn(None).unwrap().iterations, 1000);
+}
+
+#[test]
 fn a_drain_in_steps_ends_when_the_driver_does_the_work() {
     let reactor = Reactor::new().unwrap();
     let attachment = reactor.attach().unwrap();
@@ -369,7 +421,9 @@ fn what_is_left_is_said_in_words() {
         error.to_string(),
         format!(
             "the event loop is not drained: handle 1 (fd {fd}, parked), \
-             timeout 1 (60000 ms), 0 callbacks to free"
+             timeout 1 (60000 ms), 0 callbacks to free; a connection may be open still, or \
+             held open by a domain, a subscription or another object made from it: drop those \
+             first"
         )
     );
 }

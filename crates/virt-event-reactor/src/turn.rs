@@ -138,8 +138,9 @@ impl Reactor {
             }
             let is_over = match caller {
                 // Detached meanwhile, perhaps with another driver waiting.
-                Caller::Attachment(id) => state.attached != Some(id),
-                Caller::Direct | Caller::Drain => false,
+                Caller::Attachment(id) if state.attached != Some(id) => true,
+                // Woken meanwhile: that ends this turn, or the next one.
+                _ => takes_wakes && self.poller.wakes() != state.wakes_taken,
             };
             if found_nothing || iterations == budget.get() || is_over {
                 break Ok(!found_nothing);

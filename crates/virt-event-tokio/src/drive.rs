@@ -59,13 +59,11 @@ use crate::{AttachError, Driver, InstallError};
 pub struct Drive {
     driver: Driver,
     watched: Watched<Attachment>,
-    /// Whether turns are taken in `block_in_place`.
-    in_place: bool,
 }
 
 /// In [`block_in_place`] the others do not wait for a turn, and it is the
 /// beginning of a turn that costs.
-const IN_PLACE_BUDGET: NonZeroU32 = NonZeroU32::new(16).unwrap();
+const IN_PLACE_BUDGET: NonZeroU32 = NonZeroU32::new(64).unwrap();
 
 impl Drive {
     /// Gives libvirt a reactor as [`install`](crate::install) does, to be
@@ -92,10 +90,10 @@ impl Drive {
 
     /// To be spawned on the runtime of `handle`, and nowhere else.
     pub(crate) fn spawned_on(reactor: &Arc<Reactor>, handle: &Handle) -> Result<Self, AttachError> {
-        let mut drive = Self::on(reactor, handle)?;
+        let drive = Self::on(reactor, handle)?;
         // It panics on every other flavor.
         if handle.runtime_flavor() == RuntimeFlavor::MultiThread {
-            drive.in_place = true;
+            drive.driver.shared().set_in_place();
             drive.driver.set_budget(IN_PLACE_BUDGET);
         }
         Ok(drive)
@@ -106,7 +104,6 @@ impl Drive {
         Ok(Self {
             driver: Driver::new(attachment.driver().clone()),
             watched: register(attachment, handle)?,
-            in_place: false,
         })
     }
 
@@ -129,7 +126,7 @@ impl Drive {
                 }
             }
         };
-        if self.in_place {
+        if self.driver.shared().is_in_place() {
             block_in_place(turn)
         } else {
             turn()
@@ -157,7 +154,11 @@ impl Future for Drive {
     type Output = Result<(), TurnError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let ended = ready!(self.poll_turns(cx));
+        let ended = if self.driver.shared().is_detached(cx) {
+            Err(TurnError::Detached)
+        } else {
+            ready!(self.poll_turns(cx))
+        };
         // Whoever keeps the future must not keep others from driving.
         self.driver.detach();
         Poll::Ready(match ended {

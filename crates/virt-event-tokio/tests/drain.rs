@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Builder;
-use virt_event::{EventImpl, HandleEvents, Period};
+use virt_event::{EventImpl, HandleEvents, Period, TimeoutCallback};
 use virt_event_loop::EventLoop;
 use virt_event_reactor::TurnError;
 use virt_event_tokio::{Driver, Leftover, Reactor, attach, attach_on};
@@ -63,6 +63,30 @@ fn it_drains_beside_a_driver_and_without_one() {
             assert_eq!(count.get(), 5, "{name}");
         });
     }
+}
+
+/// What callbacks may do beside the driver, they may do beside a drain.
+#[test]
+fn callbacks_may_block_beside_a_drain_on_a_multi_thread_runtime() {
+    let runtime = multi_thread(2);
+    let reactor = Reactor::new().unwrap();
+    let driver = attach_on(&reactor, runtime.handle()).unwrap();
+    let (sender, mut receiver) = tokio::sync::mpsc::channel(1);
+    runtime.spawn(async move { while receiver.recv().await.is_some() {} });
+    let weak = Arc::downgrade(&reactor);
+    let mut sent = 0;
+    let callback = TimeoutCallback::new(move |timer| {
+        // It panics where tokio does not allow it.
+        sender.blocking_send(()).unwrap();
+        sent += 1;
+        if sent == 200 {
+            weak.upgrade().unwrap().remove_timeout(timer).unwrap();
+        }
+    });
+    reactor
+        .add_timeout(Period::EVERY_ITERATION, callback)
+        .unwrap();
+    runtime.block_on(driver.drain(LIMIT)).unwrap();
 }
 
 #[test]

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use virt_event::{EventImpl, HandleEvents, Period};
+use virt_event_loop::EventLoop;
 use virt_event_reactor::TurnError;
 use virt_event_tokio::{Drive, Driver, Reactor, attach, attach_on};
 
@@ -97,6 +98,31 @@ fn detaching_resolves_it_from_any_thread_while_it_sleeps() {
         let ended = runtime.block_on(async { tokio::time::timeout(LIMIT, task).await });
         assert!(matches!(ended, Ok(Ok(Ok(())))), "{name}: {ended:?}");
         detacher.join().unwrap();
+    }
+}
+
+/// Who turns first takes the reactor's word for it.
+#[test]
+fn detaching_resolves_it_also_when_somebody_else_turns_first() {
+    for others_drain in [false, true] {
+        let reactor = Reactor::new().unwrap();
+        let (watch, _peer) = add_stream(&reactor, HandleEvents::READABLE, |_| {});
+        current_thread().block_on(async {
+            let drive = Drive::new(&reactor).unwrap();
+            let driver = drive.driver().clone();
+            let task = tokio::spawn(drive);
+            tokio::task::yield_now().await;
+            reactor.remove_handle(watch).unwrap();
+            driver.detach();
+            if others_drain {
+                driver.drain(LIMIT).await.unwrap();
+            } else {
+                let event_loop = EventLoop::attach(&reactor).unwrap();
+                event_loop.run_once(Some(Duration::ZERO)).unwrap();
+            }
+            let ended = tokio::time::timeout(LIMIT, task).await;
+            ended.expect("it resolves").unwrap().unwrap();
+        });
     }
 }
 

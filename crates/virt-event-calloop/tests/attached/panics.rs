@@ -1,12 +1,13 @@
 //! A callback that panics.
 
+use std::num::NonZeroU32;
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::time::Duration;
 
 use calloop::EventLoop;
 use calloop::timer::{TimeoutAction, Timer};
 use virt_event::{EventImpl, Period, TimeoutCallback};
-use virt_event_calloop::{Reactor, attach, calloop};
+use virt_event_calloop::{Reactor, Source, attach, calloop};
 
 use crate::{Count, dispatch_until, ready_watch};
 
@@ -54,6 +55,23 @@ fn c8_the_loop_goes_on_and_nothing_is_lost() {
         watch.get() > before && panicking.get() > 1
     });
     assert!(driver.is_attached());
+}
+
+#[test]
+fn c8_the_program_is_told_of_the_turn() {
+    let reactor = Reactor::new().unwrap();
+    panics_once(&reactor);
+    let source = Source::new(&reactor).unwrap();
+    let driver = source.driver().clone();
+    driver.set_budget(NonZeroU32::MIN);
+    let mut event_loop = EventLoop::<usize>::try_new().unwrap();
+    event_loop
+        .handle()
+        .insert_source(source, |(), _, turns| *turns += 1)
+        .unwrap();
+    let mut turns = 0;
+    event_loop.dispatch(None, &mut turns).unwrap();
+    assert_eq!(turns, 1);
 }
 
 /// Why the panic stays inside: this is what happens to a timer of calloop when a
