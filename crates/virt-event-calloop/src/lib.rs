@@ -28,11 +28,20 @@
 //! |---|---|
 //! | a program, at its start | [`install`] |
 //! | its end | drop every connection and domain, then [`Driver::drain`], with or without the event loop |
-//! | another loop taking over | [`Driver::detach`]; the source leaves the event loop at its next dispatch |
+//! | another loop taking over | [`Driver::detach`]; the source leaves the event loop at a dispatch soon after, at the latest when there is something to do again |
 //! | a token to remove, disable or enable the source with; a callback after each turn | [`Source`] |
 //! | a test, or a reactor that libvirt does not know | [`attach`] |
 //! | more speed under load, or more fairness to other sources | [`Driver::set_budget`], [`DEFAULT_BUDGET`](virt_event_reactor::DEFAULT_BUDGET) unless set |
-//! | descriptors and timers on the same loop, from any thread | `virt_event::add_handle`, `virt_event::add_timeout` |
+//!
+//! A drain says that nothing is registered and nothing awaits freeing. It closes
+//! no connection, and does not say that they are closed.
+//!
+//! # Descriptors and timers of your own
+//!
+//! [`virt_event::add_handle`] and [`virt_event::add_timeout`] put them on the
+//! same loop, from any thread. `virt::event::event_add_handle` and
+//! `event_add_timeout` land there, too, but do not ask for `Send`, and a panic
+//! in their closures aborts the process.
 //!
 //! # What calloop sees
 //!
@@ -47,6 +56,22 @@
 //! - **The event loop is dropped.** So is the source: everything stays
 //!   registered and waits until another driver is attached.
 //! - **`fork`.** In the child a dispatch that comes to this source is an error.
+//!
+//! # What it tells you
+//!
+//! Warnings and errors go to [`tracing`](https://docs.rs/tracing), or to the
+//! `log` crate where the program has no `tracing` subscriber.
+//! `tracing_subscriber::fmt::init()` shows them, and so does
+//! `env_logger::init()` with `RUST_LOG=warn`. They tell of
+//!
+//! - a loop that nobody runs, though work has been waiting on it for 5 s
+//!   (noticed at the next call into it; there is no thread that looks);
+//! - a callback that took over 100 ms;
+//! - a descriptor that the kernel refuses to watch, or that was closed while
+//!   it was watched.
+//!
+//! libvirt's own `could not initialize domain event timer` means that no loop
+//! is installed.
 //!
 //! # Panics
 //!
@@ -69,6 +94,7 @@ mod error;
 mod source;
 
 pub use calloop;
+pub use virt_event;
 pub use virt_event_reactor::{Driver, Leftover, NotDrained, Reactor, Stats, TurnError};
 
 pub use crate::attach::{attach, install};

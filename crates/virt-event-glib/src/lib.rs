@@ -11,6 +11,7 @@
 //! use std::time::Duration;
 //!
 //! use virt_event_glib::glib::{self, MainContext, MainLoop, Priority};
+//! use virt_event_glib::virt_event;
 //!
 //! // Once, before the first connection.
 //! let context = MainContext::default();
@@ -49,6 +50,7 @@
 //!
 //! ```compile_fail,E0277
 //! # use std::{cell::Cell, rc::Rc, time::Duration};
+//! # use virt_event_glib::virt_event;
 //! let label = Rc::new(Cell::new(0));
 //! let timer = virt_event::add_timeout(Duration::from_millis(1), move || {
 //!     label.set(label.get() + 1); // `Rc<Cell<i32>>` cannot be sent between threads
@@ -85,8 +87,9 @@
 //!
 //! Any: the default one, a thread-default one (pass
 //! [`MainContext::ref_thread_default`]), one that nobody runs yet, one that
-//! another thread sleeps in. Callbacks run on the thread that iterates it, and
-//! frees do, too; never inside a call from libvirt.
+//! another thread sleeps in. Callbacks run on the thread that iterates it, or
+//! on one that [drains](Driver::drain), and frees do, too; never inside a call
+//! from libvirt.
 //!
 //! `spawn_future_local` means the thread-default context of its caller. For
 //! another one, use its `MainContext::spawn_local`, or
@@ -120,6 +123,29 @@
 //! have returned. (glib's own source over a descriptor cannot do this: it is
 //! blocked while its closure runs.)
 //!
+//! # Descriptors and timers of your own
+//!
+//! [`virt_event::add_handle`] and [`virt_event::add_timeout`] put them on the
+//! same loop, from any thread. `virt::event::event_add_handle` and
+//! `event_add_timeout` land there, too, but do not ask for `Send`, and a panic
+//! in their closures aborts the process.
+//!
+//! # What it tells you
+//!
+//! Warnings and errors go to [`tracing`](https://docs.rs/tracing), or to the
+//! `log` crate where the program has no `tracing` subscriber.
+//! `tracing_subscriber::fmt::init()` shows them, and so does
+//! `env_logger::init()` with `RUST_LOG=warn`. They tell of
+//!
+//! - a loop that nobody runs, though work has been waiting on it for 5 s
+//!   (noticed at the next call into it; there is no thread that looks);
+//! - a callback that took over 100 ms;
+//! - a descriptor that the kernel refuses to watch, or that was closed while
+//!   it was watched.
+//!
+//! libvirt's own `could not initialize domain event timer` means that no loop
+//! is installed.
+//!
 //! # Panics
 //!
 //! A panicking callback does not end the main loop. The panic hook reports it,
@@ -129,13 +155,13 @@
 //!
 //! # How it ends
 //!
-//! - [`Driver::detach`] wakes the context, which removes the source in its next
-//!   iteration. A context that is not iterated any more keeps it until it is
-//!   freed; that is harmless.
-//! - A context that is freed detaches, whichever thread frees it. It is not
+//! - [`Driver::detach`] wakes the context, which removes the source when it gets
+//!   to it. Where it does not (it is not iterated any more, or the next driver
+//!   is always first), it keeps the source until it is freed; that is harmless.
+//! - A context that is freed detaches, whichever thread frees it, and so does
+//!   whoever destroys the source by GLib's means: when the last reference to
+//!   the source is gone. A turn in progress is completed. A context is not
 //!   freed when its main loop ends, and the default context never is.
-//! - Whoever destroys the source by GLib's means detaches. A turn in progress
-//!   is completed.
 //! - If the kernel refuses to wait for the reactor (somebody has closed its
 //!   descriptor), or in a forked child, the source is removed with a critical
 //!   message in the log domain `virt-event-glib`. `G_DEBUG=fatal-criticals`
@@ -143,6 +169,9 @@
 //!
 //! In each of these cases what is registered stays registered, and another
 //! driver may be attached.
+//!
+//! A drain says that nothing is registered and nothing awaits freeing. It closes
+//! no connection, and does not say that they are closed.
 //!
 //! # Versions, platforms and features
 //!
@@ -161,6 +190,7 @@ mod source;
 mod turn;
 
 pub use glib;
+pub use virt_event;
 pub use virt_event_reactor::{
     AttachError, Driver, Leftover, NotDrained, Reactor, Stats, TurnError,
 };

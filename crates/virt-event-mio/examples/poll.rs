@@ -4,13 +4,15 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use virt_event_mio::mio::{Events, Poll, Token, Waker};
+use virt_event_mio::virt_event;
 
 const LIBVIRT: Token = Token(0);
 const ENOUGH: Token = Token(1);
 
-fn main() -> anyhow::Result<()> {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut poll = Poll::new()?;
-    // Once, at the start of the program, before the first connection.
+    // Once, at the start of the program, before the first connection. Keep
+    // `libvirt`: dropping it ends it all.
     let (libvirt, driver) = virt_event_mio::install(poll.registry(), LIBVIRT)?;
 
     // Stands for the program's own sources.
@@ -19,6 +21,7 @@ fn main() -> anyhow::Result<()> {
     let mut ticks = 0;
     let timer = virt_event::add_timeout(Duration::from_millis(5), move || {
         ticks += 1;
+        println!("tick {ticks}");
         if ticks == 3 {
             waker.wake().expect("an eventfd can be written to");
         }
@@ -40,7 +43,10 @@ fn main() -> anyhow::Result<()> {
         }
     }
 
+    println!("woken: it is enough");
+
     drop(timer); // and every domain and connection
     driver.drain(Duration::from_secs(5))?; // nothing is left behind
+    println!("drained");
     Ok(())
 }

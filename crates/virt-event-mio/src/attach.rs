@@ -31,8 +31,9 @@ pub fn attach(
 /// Makes a `mio::Poll` the loop of libvirt, once per process and before the
 /// first connection is opened. Applications call this; libraries never do.
 ///
-/// Whenever `token` fires, [`Source::dispatch`] **must** be called. If a
-/// reactor of ours is installed already and nobody drives it any more, for
+/// Whenever `token` fires, [`Source::dispatch`] **must** be called. Keep the
+/// [`Source`]: with `let (_, driver) = install(…)` it is dropped at once, and
+/// nobody runs the loop; the [`Driver`] does not keep it. If a reactor of ours is installed already and nobody drives it any more, for
 /// instance because its source was dropped, this drives it.
 ///
 /// # Errors

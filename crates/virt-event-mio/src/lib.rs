@@ -3,7 +3,8 @@
 //! A program with a `mio::Poll` of its own needs no second thread for libvirt:
 //! [`install`] once, before the first connection, and call
 //! [`Source::dispatch`] whenever the token fires. libvirt's callbacks run in
-//! there. This is `examples/poll.rs`, complete:
+//! there. Keep the [`Source`]: with `let (_, driver) = install(…)` it is dropped
+//! at once, and nobody runs the loop. This is `examples/poll.rs`, complete:
 //!
 //! ```
 #![doc = include_str!("../examples/poll.rs")]
@@ -75,11 +76,36 @@
 //! | a program, at its start | [`install`] |
 //! | each event of the token | [`Source::dispatch`] |
 //! | its end | drop every connection and domain, then [`Driver::drain`], with or without the poll |
-//! | another loop taking over | drop the [`Source`]; or [`Driver::detach`] from any thread: the token fires, and `dispatch` says [`TurnError::Detached`] |
+//! | another loop taking over | drop the [`Source`]; or [`Driver::detach`] from any thread: the token fires, at the latest when there is something to do again, and `dispatch` says [`TurnError::Detached`] |
 //! | another token, another `Poll` | `Registry::reregister`, `deregister` and `register` with the source, as with any of mio's |
 //! | a test, or a reactor that libvirt does not know | [`attach`] |
 //! | more speed under load, or more fairness to other sources | [`Driver::set_budget`], [`DEFAULT_BUDGET`](virt_event_reactor::DEFAULT_BUDGET) unless set |
-//! | descriptors and timers on the same loop, from any thread | `virt_event::add_handle`, `virt_event::add_timeout` |
+//!
+//! A drain says that nothing is registered and nothing awaits freeing. It closes
+//! no connection, and does not say that they are closed.
+//!
+//! # Descriptors and timers of your own
+//!
+//! [`virt_event::add_handle`] and [`virt_event::add_timeout`] put them on the
+//! same loop, from any thread. `virt::event::event_add_handle` and
+//! `event_add_timeout` land there, too, but do not ask for `Send`, and a panic
+//! in their closures aborts the process.
+//!
+//! # What it tells you
+//!
+//! Warnings and errors go to [`tracing`](https://docs.rs/tracing), or to the
+//! `log` crate where the program has no `tracing` subscriber.
+//! `tracing_subscriber::fmt::init()` shows them, and so does
+//! `env_logger::init()` with `RUST_LOG=warn`. They tell of
+//!
+//! - a loop that nobody runs, though work has been waiting on it for 5 s
+//!   (noticed at the next call into it; there is no thread that looks);
+//! - a callback that took over 100 ms;
+//! - a descriptor that the kernel refuses to watch, or that was closed while
+//!   it was watched.
+//!
+//! libvirt's own `could not initialize domain event timer` means that no loop
+//! is installed.
 //!
 //! # Panics
 //!
@@ -108,6 +134,7 @@ mod error;
 mod source;
 
 pub use mio;
+pub use virt_event;
 pub use virt_event_reactor::{Driver, Leftover, NotDrained, Reactor, Stats, TurnError};
 
 pub use crate::attach::{attach, install};

@@ -152,8 +152,9 @@ impl Driver {
     /// Stops driving: the task of [`attach`](crate::attach) and
     /// [`install`](crate::install) ends, and a [`Drive`](crate::Drive)
     /// resolves. When this returns no further turn of this driver begins (one
-    /// that is in progress ends with its iteration), and another driver may be attached, on any runtime and any kind of loop; registered
-    /// watches and timers wait for it.
+    /// that is in progress ends with its iteration), and another driver may be
+    /// attached, on any runtime and any kind of loop; registered watches and
+    /// timers wait for it.
     ///
     /// Doing it again does nothing.
     pub fn detach(&self) {

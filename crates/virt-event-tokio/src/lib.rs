@@ -6,6 +6,7 @@
 //!
 //! use tokio::task::spawn_blocking;
 //! use virt::connect::Connect;
+//! use virt_event_tokio::virt_event;
 //!
 //! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -84,8 +85,13 @@
 //! it, took 1.8 times the CPU time (9 µs, not 5 µs) and 1.1 to 1.5 times as long;
 //! with events one upon the other it was 1.8 to 3 times the CPU time. A call of
 //! libvirt's to its daemon takes tens or hundreds of microseconds, so a frozen
-//! runtime is the greater evil.
+//! runtime is the greater evil. To have fewer turns, their
+//! [budget](Driver::set_budget) is 64 iterations there, and 3 elsewhere, unless
+//! you set it.
 //!
+//! - **The thread comes from the pool of `spawn_blocking`.** Where that is full
+//!   (512 calls of libvirt's that hang, unless the runtime is built with another
+//!   `max_blocking_threads`), a callback that blocks freezes its worker.
 //! - **A current-thread runtime** has nobody to hand anything to; a callback
 //!   that blocks stops all of its tasks.
 //! - **A [`Drive`]** takes plain turns, wherever it is polled. Spawn it yourself
@@ -97,6 +103,29 @@
 //!
 //! `cargo run --release -p virt-event-tokio --example blocking_callback` repeats
 //! the measurement.
+//!
+//! # Descriptors and timers of your own
+//!
+//! [`virt_event::add_handle`] and [`virt_event::add_timeout`] put them on the
+//! same loop, from any thread. `virt::event::event_add_handle` and
+//! `event_add_timeout` land there, too, but do not ask for `Send`, and a panic
+//! in their closures aborts the process.
+//!
+//! # What it tells you
+//!
+//! Warnings and errors go to [`tracing`](https://docs.rs/tracing), or to the
+//! `log` crate where the program has no `tracing` subscriber.
+//! `tracing_subscriber::fmt::init()` shows them, and so does
+//! `env_logger::init()` with `RUST_LOG=warn`. They tell of
+//!
+//! - a loop that nobody runs, though work has been waiting on it for 5 s
+//!   (noticed at the next call into it; there is no thread that looks);
+//! - a callback that took over 100 ms;
+//! - a descriptor that the kernel refuses to watch, or that was closed while
+//!   it was watched.
+//!
+//! libvirt's own `could not initialize domain event timer` means that no loop
+//! is installed.
 //!
 //! # Panics
 //!
@@ -114,12 +143,17 @@
 //! await [`Driver::drain`], on the same runtime, a new one, or, without any,
 //! call [`Reactor::drain`].
 //!
+//! A drain says that nothing is registered and nothing awaits freeing. It closes
+//! no connection, and does not say that they are closed.
+//!
 //! # Tests
 //!
 //! libvirt takes one loop per process, and that has one driver at a time.
 //! `cargo nextest` runs a process for each test: there is nothing to do. With
-//! `cargo test`, tests that run at once share a driver (and do without draining,
-//! which would wait for all of them):
+//! plain `cargo test`, of two tests that install at once the second is refused
+//! ([`AlreadyAttached`](virt_event_reactor::AttachError::AlreadyAttached)).
+//! Either they share a driver (and do without draining, which would wait for
+//! all of them):
 //!
 //! ```
 //! use std::sync::LazyLock;
@@ -171,8 +205,9 @@
 //!
 //! # Platforms, versions, features
 //!
-//! Linux; no features. tokio is [re-exported](tokio), with its features `net`
-//! and `rt-multi-thread`.
+//! Linux; no features. tokio is [re-exported](tokio), with its features `net`,
+//! `rt` and `rt-multi-thread` only. For `#[tokio::main]`, channels and sleeps the
+//! program has a `tokio` of its own, with `macros`, `sync` and `time`.
 //!
 //! | this crate | tokio | Rust |
 //! |---|---|---|
@@ -187,6 +222,7 @@ mod driver;
 mod error;
 
 pub use tokio;
+pub use virt_event;
 pub use virt_event_reactor::{Leftover, NotDrained, Reactor, Stats, TurnError};
 
 pub use crate::attach::{attach, attach_on, install, install_on};
