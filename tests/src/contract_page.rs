@@ -2,7 +2,7 @@
 
 use virt_event_conformance::cases;
 
-use crate::process_cases;
+use crate::{host_cases, process_cases};
 
 /// Where the page is, below the root of the repository.
 pub const PATH: &str = "docs/contract.md";
@@ -19,6 +19,7 @@ pub fn render(page: &str) -> Result<String, String> {
     let names: Vec<&str> = cases::cases()
         .map(|case| case.name)
         .chain(process_cases::cases().map(|case| case.name))
+        .chain(host_cases::cases().map(|case| case.name))
         .collect();
     render_with(page, &names)
 }
