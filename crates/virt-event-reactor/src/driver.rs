@@ -74,9 +74,9 @@ impl Attachment {
     /// descriptor itself). It may return early.
     ///
     /// While a [`drain`](Driver::drain) on another thread, or the last turn of
-    /// the driver before this one, is calling back, it waits for that, 10 ms or
-    /// `timeout` at most but no less than 1 ms, and returns without an
-    /// iteration.
+    /// the driver before this one, is calling back, it waits for that instead,
+    /// for `timeout` at most, but not over 10 ms and not under 1 ms (also where
+    /// `timeout` is zero), and returns without an iteration.
     ///
     /// # Errors
     ///
@@ -143,9 +143,9 @@ pub struct Driver {
 impl Driver {
     /// Stops driving. When this returns no further turn of this driver begins
     /// (one that is in progress sleeps no longer, and ends with its iteration),
-    /// and another driver may be attached, on any thread and
-    /// any kind of loop; registered watches and timers wait for it, and the six
-    /// calls go on working.
+    /// and another driver may be attached, on any thread and any kind of loop;
+    /// registered watches and timers wait for it, and the six calls go on
+    /// working.
     ///
     /// The host loop lets go of its source when it next finds the descriptor
     /// readable: at once, unless somebody else turns before.
