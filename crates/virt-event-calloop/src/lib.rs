@@ -55,7 +55,10 @@
 //!   ([`Reactor::turn`]) instead, which serves libvirt alone.
 //! - **The event loop is dropped.** So is the source: everything stays
 //!   registered and waits until another driver is attached.
-//! - **`fork`.** In the child a dispatch that comes to this source is an error.
+//! - **`fork`.** In the child a dispatch that comes to this source is an error. A
+//!   child should `exec` and not drop the event loop: this source stays in the
+//!   kernel's set, which is the parent's, too, but calloop's own (a ping, a
+//!   channel) take themselves out.
 //!
 //! # What it tells you
 //!

@@ -50,7 +50,8 @@ impl Source {
 
     /// Calls what is ready, and frees what was removed; to be called whenever
     /// the token fires, and allowed at any time. It does not sleep, but for 1 ms
-    /// if a drain on another thread is inside a callback.
+    /// if a drain on another thread, or the last turn of the driver before this
+    /// one, is inside a callback.
     ///
     /// It is bounded by the driver's [budget](Driver::set_budget). If there may
     /// be more to do, it has the token fire again, after the poll's other

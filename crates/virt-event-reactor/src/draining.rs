@@ -120,10 +120,13 @@ impl Draining {
         if self.reactor.is_forked() {
             return Err(NotDrained::forked());
         }
-        let state = self.reactor.lock();
+        let mut state = self.reactor.lock();
         if state.is_idle() {
             return Ok(true);
         }
+        // It may have been idle for a moment, and will say so only once unless
+        // that is taken back.
+        state.tell_drainers(&self.reactor.poller);
         if sys::now() >= self.deadline {
             return Err(NotDrained::because(&state, None));
         }

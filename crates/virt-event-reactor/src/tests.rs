@@ -251,10 +251,9 @@ fn a_turn_that_a_drain_elsewhere_keeps_out_is_announced_by_an_edge() {
         let turn = attachment.turn(Some(Duration::ZERO));
         let host = EdgeHost::new(&attachment);
         while host.edge(Duration::ZERO) {}
-        let sleeper = scope.spawn(|| attachment.turn(Some(Duration::from_millis(10))));
         release.wait();
+        // Whoever turned now would take the edge, and do the work.
         let announced = host.edge(PATIENCE);
-        let _ = sleeper.join().unwrap().unwrap();
         drain.join().unwrap().unwrap();
         let turn = turn.unwrap();
         assert_eq!((turn.iterations, turn.pending), (0, false));
@@ -296,6 +295,28 @@ fn a_drain_in_steps_of_nothing_can_be_waited_for() {
     let reactor = Reactor::new().unwrap();
     let draining = reactor.start_drain(PATIENCE).unwrap();
     assert!(EdgeHost::new(&draining).edge(PATIENCE / 2));
+    assert!(draining.is_over().unwrap());
+}
+
+#[test]
+fn a_drain_that_leaves_the_turns_to_the_driver_sees_its_end() {
+    let reactor = Reactor::new().unwrap();
+    let attachment = reactor.attach().unwrap();
+    // Idle for a moment, and then not.
+    let draining = reactor.start_drain(PATIENCE * 2).unwrap();
+    let host = EdgeHost::new(&draining);
+    let callback = TimeoutCallback::new(|_| {});
+    let timer = reactor
+        .add_timeout(Period::millis(60_000), callback)
+        .unwrap();
+    assert!(host.edge(PATIENCE));
+    assert!(!draining.is_over().unwrap());
+    // The removal is announced before the driver has freed the callback.
+    reactor.remove_timeout(timer).unwrap();
+    assert!(host.edge(PATIENCE));
+    assert!(!draining.is_over().unwrap());
+    let _ = attachment.turn(Some(Duration::ZERO)).unwrap();
+    assert!(host.edge(PATIENCE), "the end is not announced");
     assert!(draining.is_over().unwrap());
 }
 

@@ -23,8 +23,8 @@ pub struct Turn {
     /// A level-triggered host may ignore it: the descriptor stays readable.
     /// An edge-triggered host gets no new edge, and **must** take another turn
     /// without waiting for one. False only if the last fetch found nothing; or
-    /// if there was no iteration, because another thread is in a turn that ends
-    /// with a new edge.
+    /// if there was no iteration, because another thread is in a turn, whose end
+    /// gives a new edge if it leaves anything to do.
     pub pending: bool,
     /// How many iterations there were. None if the turn of another thread, a
     /// [drain](Reactor::drain) for one, was in the way.

@@ -150,11 +150,22 @@ impl Drive {
     }
 }
 
+impl Drop for Drive {
+    fn drop(&mut self) {
+        if !self.driver.reactor().is_forked() {
+            self.driver.shared().forget_waker();
+        }
+    }
+}
+
 impl Future for Drive {
     type Output = Result<(), TurnError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let ended = if self.driver.shared().is_detached(cx) {
+        let shared = self.driver.shared();
+        let ended = if self.driver.reactor().is_forked() {
+            Err(TurnError::Forked)
+        } else if shared.is_detached(cx) {
             Err(TurnError::Detached)
         } else {
             ready!(self.poll_turns(cx))

@@ -3,7 +3,7 @@ use std::mem;
 use std::num::NonZeroU32;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
@@ -39,14 +39,32 @@ pub(crate) struct Shared {
 impl Shared {
     /// Whether the future is at its end; wakes the task of `cx` when it is.
     pub(crate) fn is_detached(&self, cx: &Context<'_>) -> bool {
-        let mut waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
-        match &mut *waker {
-            Some(waker) if waker.will_wake(cx.waker()) => {}
-            waker => *waker = Some(cx.waker().clone()),
+        let is_known = self
+            .waker()
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(cx.waker()));
+        if !is_known {
+            self.replace_waker(Some(cx.waker().clone()));
         }
-        drop(waker);
         // After the waker is there, so that a detach is seen or wakes.
         self.detached.load(Ordering::SeqCst)
+    }
+
+    /// The future is gone. Its task must not live on because somebody holds a
+    /// driver.
+    pub(crate) fn forget_waker(&self) {
+        self.replace_waker(None);
+    }
+
+    /// What a waker does when it is dropped is an executor's business: the lock
+    /// is free by then.
+    fn replace_waker(&self, waker: Option<Waker>) {
+        let before = mem::replace(&mut *self.waker(), waker);
+        drop(before);
+    }
+
+    fn waker(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.waker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn is_in_place(&self) -> bool {
@@ -59,11 +77,7 @@ impl Shared {
 
     fn detach(&self) {
         self.detached.store(true, Ordering::SeqCst);
-        let waker = self
-            .waker
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let waker = self.waker().take();
         // The lock is free again.
         if let Some(waker) = waker {
             waker.wake();
@@ -90,9 +104,10 @@ impl Driver {
     /// `virConnectClose`, and for as long as a domain or another object holds
     /// the connection: drop those first.
     ///
-    /// It turns the reactor itself, beside the driver if that is alive, but
-    /// leaves it to a driver that is a task of a multi-thread runtime. It
-    /// works as well after [`detach`](Self::detach), on another runtime, and
+    /// It turns the reactor itself, beside this driver if that is alive, but
+    /// leaves it to this driver while it is a task of a multi-thread runtime,
+    /// and then waits for the workers of that if they are all blocked. It works
+    /// as well after [`detach`](Self::detach), on another runtime, and
     /// when the driver's runtime is gone. Without a runtime there is the one
     /// that blocks: [`Reactor::drain`].
     ///
@@ -101,6 +116,9 @@ impl Driver {
     /// `tokio::time::timeout` around it, which fires at once while nothing
     /// but libvirt is waited for). A limit of zero takes no turn, and so asks
     /// whether anything is left.
+    ///
+    /// Inside a callback (with `Handle::block_on`) it cannot succeed before that
+    /// callback returns, and uses up all of `limit`.
     ///
     /// # Cancel safety
     ///
@@ -159,12 +177,17 @@ impl Driver {
     /// Doing it again does nothing.
     pub fn detach(&self) {
         self.inner.detach();
-        self.shared.detach();
+        // In a forked child the lock may be held for ever, and the runtime is
+        // the parent's.
+        if !self.reactor().is_forked() {
+            self.shared.detach();
+        }
     }
 
     /// Whether it still drives the reactor. False after
     /// [`detach`](Self::detach), and when the runtime was shut down, as soon as
-    /// no callback runs any more.
+    /// the turn in progress is over, which has as many iterations as the budget
+    /// allows; `detach` before the shutdown ends it with its iteration.
     pub fn is_attached(&self) -> bool {
         self.inner.is_attached()
     }
