@@ -105,6 +105,11 @@
 
 #![deny(unsafe_code)]
 
+/// The README, so that its example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
+
 mod close;
 mod error;
 mod event;
