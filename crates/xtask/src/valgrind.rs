@@ -167,6 +167,8 @@ fn memcheck(executable: &Path) -> Command {
             "--errors-for-leak-kinds=definite",
             // Some tests run each case in a child process.
             "--trace-children=yes",
+            // The system's programs, such as a libvirtd, are not what is tested.
+            "--trace-children-skip=/usr/bin/*,/usr/sbin/*,/bin/*,*/rig-supervisor",
             // Otherwise one busy thread keeps the others from running.
             "--fair-sched=yes",
             "--num-callers=30",
