@@ -317,7 +317,7 @@ fn a_watch_may_be_dropped_inside_its_own_closure() -> Tested {
     called.recv_timeout(PATIENCE)?;
     wait_until("the closure is freed", || Arc::strong_count(&token) == 1)?;
     // The console is free again.
-    drop(Scene::again(&monitor, guest.domain())?);
+    Scene::again(&monitor, guest.domain())?.abort()?;
     Ok(())
 }
 
