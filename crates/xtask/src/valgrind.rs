@@ -89,11 +89,18 @@ const TARGETS: &[Target] = &[
         name: "process_cases",
         arguments: &["--test-threads=2", "--skip=mutant", "--skip=f04"],
     },
-    // The program above in every way that it can end.
+    // The example programs in every way that they can end.
     Target {
         package: "virt-event-examples",
         kind: Kind::Test,
         name: "lifecycle",
+        arguments: &["--test-threads=1"],
+    },
+    // Subscriptions of every kind.
+    Target {
+        package: "virt-event-examples",
+        kind: Kind::Test,
+        name: "events",
         arguments: &["--test-threads=1"],
     },
 ];
