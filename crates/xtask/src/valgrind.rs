@@ -96,12 +96,18 @@ const TARGETS: &[Target] = &[
         name: "lifecycle",
         arguments: &["--test-threads=1"],
     },
-    // Subscriptions of every kind.
+    // Subscriptions to every kind, refused ones, and a connection that is given
+    // up while it opens.
     Target {
         package: "virt-event-examples",
         kind: Kind::Test,
         name: "events",
-        arguments: &["--test-threads=1"],
+        arguments: &[
+            "--test-threads=1",
+            "kind",
+            "a_domain_is_found",
+            "a_connection",
+        ],
     },
 ];
 

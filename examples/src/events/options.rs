@@ -36,6 +36,9 @@ happened. Without --kind and --all, everything that happens to domains.
   -h, --help         print this
 
 `following ... until Ctrl-C` on stderr means: from now on nothing is missed.
+Ctrl-C or SIGTERM ends in order, for which the host may have to answer; a second
+one ends at once.
+
 Kinds that the connection does not report are left out, with a note on stderr,
 unless --kind names them: then they are an error.
 
@@ -131,17 +134,14 @@ where
 
 fn choose_kinds(options: &mut Options, all: bool) -> Result<(), UsageError> {
     let named = &mut options.kinds;
-    if let Some(kind) = named.first()
-        && all
-    {
+    if let Some(kind) = named.first().filter(|_| all) {
         return Err(UsageError(format!(
             "`--all` and `--kind {kind}`: choose one of them"
         )));
     }
     let is_of_domains = |kind: &EventKind| kind.object() == ObjectKind::Domain;
-    if options.domain.is_some()
-        && let Some(kind) = named.iter().find(|kind| !is_of_domains(kind))
-    {
+    let other = named.iter().find(|kind| !is_of_domains(kind));
+    if let Some(kind) = other.filter(|_| options.domain.is_some()) {
         return Err(UsageError(format!(
             "`--domain` and `--kind {kind}`: that happens to a {}, not to a domain",
             kind.object()
