@@ -81,6 +81,27 @@ const TARGETS: &[Target] = &[
         name: "install",
         arguments: &["--test-threads=1", "--skip=panic"],
     },
+    // Subscriptions: what libvirt calls, and what crosses to it and back. A
+    // panic's payload is leaked on purpose there, too.
+    Target {
+        package: "virt-event-monitor",
+        kind: Kind::Test,
+        name: "in_process",
+        arguments: &["--test-threads=2", "--skip=panic"],
+    },
+    Target {
+        package: "virt-event-tests",
+        kind: Kind::Test,
+        name: "monitor_close",
+        arguments: &["--test-threads=1", "--skip=panic"],
+    },
+    Target {
+        package: "virt-event-tests",
+        kind: Kind::Test,
+        name: "stream_watch",
+        // The driver in this process brings half of libvirt's daemon along.
+        arguments: &["--test-threads=1", "--skip=panic", "--skip=drivers_own"],
+    },
     // The C boundary, a process for each case. The mutants break it on purpose,
     // and F4 asks the C compiler.
     Target {

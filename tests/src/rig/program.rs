@@ -70,7 +70,8 @@ mod tests {
             name: "virt-event-no-such-program",
             package: "virt-event-no-such-package",
         };
-        let message = program.path().unwrap_err().to_string();
+        // As a failed test prints it.
+        let message = format!("{:?}", program.path().unwrap_err());
         assert!(
             message.contains("`virt-event-no-such-program`"),
             "{message}"
