@@ -2,8 +2,10 @@
 //! back.
 
 use std::fs;
-use std::os::unix::net::UnixListener;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -11,7 +13,7 @@ use serde_json::Value;
 use virt::connect::Connect;
 use virt::domain::Domain;
 use virt::sys;
-use virt_event_tests::program::Program;
+use virt_event_tests::program::{Program, program};
 use virt_event_tests::rig::{Daemon, PATIENCE, wait_until};
 
 type Tested = Result<(), Box<dyn std::error::Error>>;
@@ -202,6 +204,25 @@ fn a_time_in_which_something_came_is_a_success() -> Tested {
     let mut events = host.events(&["--timeout", "5"])?;
     host.toggle_until_a_line(&mut events)?;
     assert_eq!(events.end()?.status.code(), Some(0));
+    Ok(())
+}
+
+#[test]
+fn a_reader_that_went_away_is_no_error() -> Tested {
+    let host = Host::start()?;
+    let (reader, writer) = UnixStream::pair()?;
+    drop(reader);
+    let mut events = Command::new(program("events"))
+        .args(["--uri", &host.uri])
+        .stdout(OwnedFd::from(writer))
+        .spawn()?;
+    let mut status = None;
+    wait_until("it notices", || {
+        let _ = host.domain.suspend().and_then(|_| host.domain.resume());
+        status = events.try_wait().ok().flatten();
+        status.is_some()
+    })?;
+    assert_eq!(status.and_then(|status| status.code()), Some(0));
     Ok(())
 }
 
