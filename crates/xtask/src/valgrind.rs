@@ -110,12 +110,25 @@ const TARGETS: &[Target] = &[
         name: "process_cases",
         arguments: &["--test-threads=2", "--skip=mutant", "--skip=f04"],
     },
-    // The program above in every way that it can end.
+    // The example programs in every way that they can end.
     Target {
         package: "virt-event-examples",
         kind: Kind::Test,
         name: "lifecycle",
         arguments: &["--test-threads=1"],
+    },
+    // Subscriptions to every kind, refused ones, and a connection that is given
+    // up while it opens.
+    Target {
+        package: "virt-event-examples",
+        kind: Kind::Test,
+        name: "events",
+        arguments: &[
+            "--test-threads=1",
+            "kind",
+            "a_domain_is_found",
+            "a_connection",
+        ],
     },
 ];
 
