@@ -25,6 +25,7 @@ mod table;
 mod virtio;
 
 use std::process::ExitCode;
+use std::thread;
 
 use libtest_mimic::{Arguments, Trial};
 
@@ -53,7 +54,10 @@ const CASES: &[Case] = &[
 ];
 
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    // Much of the time goes into waiting for daemons and guests to start.
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    arguments.test_threads.get_or_insert(2 * processors);
     let table = Trial::test("the_table_in_the_docs_says_who_shows_what", || {
         table::compare(CASES);
         Ok(())

@@ -38,6 +38,7 @@ pub(crate) const CDROM: Case = Case {
 
 fn disk(scene: &mut Scene) {
     const SLOT: Slot = Slot(8);
+    const ALIAS: &str = "virtio-disk0";
 
     let file = scene.zeros("disk", 1 << 20);
     let disk = format!(
@@ -51,7 +52,7 @@ fn disk(scene: &mut Scene) {
     );
     let (domain, mut console) = scene.guest(&Hardware::default());
     domain.attach_device(&disk).unwrap();
-    assert_eq!(next!(scene, DeviceAdded).device_alias, "virtio-disk0");
+    assert_eq!(next!(scene, DeviceAdded).device_alias, ALIAS);
 
     let limit = ["--total-bytes-sec", "1000000"];
     let tune = [["blkdeviotune", NAME].as_slice(), &["vda"], &limit].concat();
@@ -71,9 +72,11 @@ fn disk(scene: &mut Scene) {
         ]
     );
 
-    domain.detach_device(&disk).unwrap();
+    // The call that the bindings have waits some seconds for the guest.
+    let detach = ["detach-device-alias", NAME, ALIAS, "--live"];
+    scene.daemon.virsh(&detach).unwrap();
     console.poke([SLOT.eject()]);
-    assert_eq!(next!(scene, DeviceRemoved).device_alias, "virtio-disk0");
+    assert_eq!(next!(scene, DeviceRemoved).device_alias, ALIAS);
 }
 
 fn cdrom(scene: &mut Scene) {
