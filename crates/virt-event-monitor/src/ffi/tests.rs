@@ -220,6 +220,8 @@ fn a_graphics_client() {
     let kinds: Vec<_> = event.subject.iter().map(|one| one.kind.as_str()).collect();
     assert_eq!(kinds, ["x509dname", "saslUsername"]);
     assert_eq!(event.subject[1].name, "someone");
+    let shown = event.to_string();
+    assert_eq!(shown, "test: graphics client /run/spice (initialised)");
 }
 
 #[test]
@@ -236,6 +238,7 @@ fn a_graphics_client_of_whom_nothing_is_known() {
     );
     assert_eq!(event.remote.node, "");
     assert_eq!(event.subject, []);
+    assert_eq!(event.to_string(), "test: graphics client (connected)");
     let nobody = sys::virDomainEventGraphicsSubject {
         nidentity: 0,
         identities: null_mut(),

@@ -1,5 +1,5 @@
 //! Every kind of event that the test driver can produce. (`docs/events.md` says
-//! what shows the others.)
+//! what produces the others.)
 
 use std::fs;
 use std::sync::mpsc::Receiver;
@@ -14,6 +14,26 @@ use virt_event_monitor::{
 };
 
 use crate::support::{Host, LIMIT, connect, events, settle, unique};
+
+/// What this file shows.
+const SHOWN: [EventKind; 6] = [
+    EventKind::Lifecycle,
+    EventKind::MetadataChange,
+    EventKind::NetworkLifecycle,
+    EventKind::StoragePoolLifecycle,
+    EventKind::StoragePoolRefresh,
+    EventKind::NodeDeviceLifecycle,
+];
+
+#[test]
+fn the_table_in_the_docs_names_the_test_driver_for_what_it_produces() {
+    let says: Vec<_> = include_str!("../../docs/events.md")
+        .lines()
+        .filter(|line| line.starts_with('|') && line.contains("test driver"))
+        .filter_map(|row| EventKind::from_name(row.split('|').nth(2)?.trim().trim_matches('`')))
+        .collect();
+    assert_eq!(says, SHOWN);
+}
 
 /// All that the test driver reports of one name.
 fn follow(monitor: &Monitor, name: &str) -> (Subscription, Receiver<AnyEvent>) {
