@@ -4,8 +4,9 @@ use super::{Bound, Limit};
 use crate::contender::Contender::{
     self, Builtin, Calloop, Floor, Glib, LibvirtDefault, Mio, Tokio, TokioMulti,
 };
+use crate::workload::Subscriber;
 use crate::workload::Workload::{
-    self, AddRemove, CrossThread, Fairness, PingPong, UpdateHandle, UpdateTimeout,
+    self, AddRemove, CrossThread, Fairness, PingPong, Storm, UpdateHandle, UpdateTimeout,
 };
 
 /// Those that are on somebody's loop.
@@ -34,6 +35,10 @@ pub(super) fn bounds() -> Vec<Bound> {
     bounds.extend(ADAPTERS.map(beside_idle));
     bounds.extend(ADAPTERS.map(|on| to_host(CrossThread, on, 1.2)));
     bounds.extend([Tokio, Calloop, Glib].map(fairness));
+    bounds.extend([
+        monitor(Subscriber::RawCopy, "a C function that copies the same"),
+        monitor(Subscriber::Raw, "a C function that only counts"),
+    ]);
     bounds
 }
 
@@ -59,6 +64,18 @@ fn fairness(on: Contender) -> Bound {
         over: vec![(Fairness, host)],
         under: vec![(Fairness, on)],
         limit: Limit::AtLeast(0.3),
+    }
+}
+
+/// An event of a typed subscription beside one that goes to a function of C's.
+/// The second of the two is no equal: it does not know which domain it hears of.
+fn monitor(raw: Subscriber, words: &str) -> Bound {
+    let on = |subscriber| (Storm { subscriber }, Builtin);
+    Bound {
+        says: format!("storm: the monitor's callback ÷ {words}"),
+        over: vec![on(Subscriber::Callback)],
+        under: vec![on(raw)],
+        limit: Limit::AtMost(1.5),
     }
 }
 
