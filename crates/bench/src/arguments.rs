@@ -55,11 +55,13 @@ impl Arguments {
     pub(crate) fn campaign(&self) -> Campaign {
         let milliseconds = if self.quick { 10 } else { 60 };
         let rounds = if self.quick { FEWEST_ROUNDS } else { ROUNDS };
+        let storm = if self.quick { 10_000 } else { 100_000 };
         Campaign {
             workloads: self.workloads(),
             contenders: self.contenders(),
             rounds: self.rounds.unwrap_or(rounds),
             round_time: Duration::from_millis(milliseconds),
+            storm,
         }
     }
 
@@ -127,6 +129,7 @@ mod tests {
     fn fewer_rounds_than_count_are_refused() {
         assert!(parse("--rounds 8").is_err());
         assert_eq!(parse("--quick").unwrap().campaign().rounds, 9);
+        assert_eq!(parse("--quick").unwrap().campaign().storm, 10_000);
         assert_eq!(parse("--quick --rounds 11").unwrap().campaign().rounds, 11);
     }
 

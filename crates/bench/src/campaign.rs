@@ -24,6 +24,8 @@ pub(crate) struct Campaign {
     /// The wall time that a round should take: many times what a tick of the
     /// scheduler or an interrupt costs.
     pub(crate) round_time: Duration,
+    /// How many events make a storm, whatever time they take.
+    pub(crate) storm: u64,
 }
 
 /// What the rounds of one workload on one loop cost.
@@ -116,7 +118,7 @@ impl Campaign {
         let mut runners = Vec::new();
         for &(workload, contender) in group {
             progress.set_message(format!("{workload} on {contender}"));
-            runners.push(Runner::calibrated(workload, contender, self.round_time)?);
+            runners.push(Runner::start(workload, contender, self)?);
             progress.inc(1);
         }
         for _ in 0..self.rounds {
@@ -151,20 +153,15 @@ struct Runner {
 }
 
 impl Runner {
-    /// Starts a child and finds out how many operations fill a round, which
-    /// warms it up as well.
-    fn calibrated(workload: Workload, contender: Contender, round_time: Duration) -> Result<Self> {
+    /// Starts a child and warms it up.
+    fn start(workload: Workload, contender: Contender, campaign: &Campaign) -> Result<Self> {
         let mut child = Child::start(contender, workload)?;
-        let mut operations = 1;
-        loop {
-            let wall = child.round(operations)?.wall.max(Duration::from_nanos(1));
-            let factor = round_time.as_secs_f64() / wall.as_secs_f64();
-            // The first operations are the slow ones: approach by steps.
-            operations = ((operations as f64 * factor.min(10.0)) as u64).max(1);
-            if factor < 2.0 {
-                break;
-            }
-        }
+        let operations = if workload.is_a_storm() {
+            child.round(campaign.storm)?;
+            campaign.storm
+        } else {
+            calibrate(&mut child, campaign.round_time)?
+        };
         Ok(Self {
             workload,
             contender,
@@ -189,6 +186,20 @@ impl Runner {
             contender: self.contender,
             cpu: summary(|sample| sample.cpu),
             wall: summary(|sample| sample.wall),
+        }
+    }
+}
+
+/// Finds out how many operations fill a round.
+fn calibrate(child: &mut Child, round_time: Duration) -> Result<u64> {
+    let mut operations = 1;
+    loop {
+        let wall = child.round(operations)?.wall.max(Duration::from_nanos(1));
+        let factor = round_time.as_secs_f64() / wall.as_secs_f64();
+        // The first operations are the slow ones: approach by steps.
+        operations = ((operations as f64 * factor.min(10.0)) as u64).max(1);
+        if factor < 2.0 {
+            return Ok(operations);
         }
     }
 }

@@ -15,7 +15,8 @@
 //! process. The [`campaign`] lets them do their rounds in turns. A loop is
 //! entered through libvirt's C functions ([`libvirt`]), but for the floor and
 //! the native ones: those show what the same host loop costs without libvirt,
-//! by the same code with the host's own kind of source.
+//! by the same code with the host's own kind of source. The storms are not about
+//! loops: all are on the built-in one, and compare subscriptions.
 //!
 //! # How it grows
 //!

@@ -1,6 +1,7 @@
 //! What one round cost.
 
 use std::fmt;
+use std::ops::AddAssign;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
@@ -8,12 +9,20 @@ use anyhow::Context;
 use rustix::time::{ClockId, clock_gettime};
 
 /// The cost of one round of a workload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sample {
     /// Processor time of every thread of the process.
     pub(crate) cpu: Duration,
     /// Time that passed for the thread that held the [`Stopwatch`].
     pub(crate) wall: Duration,
+}
+
+/// A round that is measured in parts.
+impl AddAssign for Sample {
+    fn add_assign(&mut self, part: Self) {
+        self.cpu += part.cpu;
+        self.wall += part.wall;
+    }
 }
 
 /// One of the two times of a [`Sample`].
@@ -86,6 +95,18 @@ mod tests {
             wall: Duration::from_secs(3),
         };
         assert_eq!(sample.to_string().parse::<Sample>().unwrap(), sample);
+    }
+
+    #[test]
+    fn parts_add_up() {
+        let part = Sample {
+            cpu: Duration::from_nanos(12),
+            wall: Duration::from_nanos(34),
+        };
+        let mut whole = Sample::default();
+        whole += part;
+        whole += part;
+        assert_eq!(whole.to_string(), "24 68");
     }
 
     #[test]

@@ -56,6 +56,15 @@ impl fmt::Display for Report {
                  time, the dearest case. No bound rests on that."
             )?;
         }
+        if self.has("storm") {
+            writeln!(
+                f,
+                "storm: events of a domain, caused while the loop rests. An operation is the \
+                 delivery of one, without what caused it;\nraw is a C function that only counts, \
+                 raw-copy one that copies whom the event is about, the others the\nmonitor's; \
+                 stream has its reader on another thread, on the same processor."
+            )?;
+        }
         if !self.not_measured.is_empty() {
             writeln!(f, "\nNot measured, nor the bounds that need it")?;
         }

@@ -103,6 +103,14 @@ fn hosts_of_one_thread_are_shared() {
     does("libvirt-glib", "fairness");
 }
 
+/// A child counts what arrives.
+#[test]
+fn nobody_loses_an_event_of_a_storm() {
+    for subscriber in ["raw", "raw-copy", "callback", "any", "stream"] {
+        does("builtin", &format!("storm/{subscriber}"));
+    }
+}
+
 #[test]
 fn what_no_loop_can_do_is_an_error() {
     let output = bench(&["--loop=floor", "--workload=fairness"]);

@@ -4,8 +4,9 @@ use super::{Bound, Limit};
 use crate::contender::Contender::{
     self, Builtin, Calloop, Floor, Glib, LibvirtDefault, Mio, Tokio, TokioMulti,
 };
+use crate::workload::Subscriber;
 use crate::workload::Workload::{
-    self, AddRemove, CrossThread, Fairness, PingPong, UpdateHandle, UpdateTimeout,
+    self, AddRemove, CrossThread, Fairness, PingPong, Storm, UpdateHandle, UpdateTimeout,
 };
 
 /// Those that are on somebody's loop.
@@ -34,6 +35,7 @@ pub(super) fn bounds() -> Vec<Bound> {
     bounds.extend(ADAPTERS.map(beside_idle));
     bounds.extend(ADAPTERS.map(|on| to_host(CrossThread, on, 1.2)));
     bounds.extend([Tokio, Calloop, Glib].map(fairness));
+    bounds.extend([monitor()]);
     bounds
 }
 
@@ -59,6 +61,20 @@ fn fairness(on: Contender) -> Bound {
         over: vec![(Fairness, host)],
         under: vec![(Fairness, on)],
         limit: Limit::AtLeast(0.3),
+    }
+}
+
+/// An event of a typed subscription beside the same through a function of C's:
+/// one that learns as much of the domain. (One that only counts is in the table
+/// as well, and half as dear as that: libvirt's own functions for the UUID and the
+/// id are the other half.)
+fn monitor() -> Bound {
+    let on = |subscriber| (Storm { subscriber }, Builtin);
+    Bound {
+        says: "storm: the monitor's callback ÷ a C function that copies the same".to_owned(),
+        over: vec![on(Subscriber::Callback)],
+        under: vec![on(Subscriber::RawCopy)],
+        limit: Limit::AtMost(1.5),
     }
 }
 

@@ -10,6 +10,7 @@ mod add_remove;
 mod cross_thread;
 mod fairness;
 mod ping_pong;
+mod storm;
 mod update_handle;
 mod update_timeout;
 
@@ -19,6 +20,7 @@ use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
 
+pub(crate) use self::storm::Subscriber;
 use self::update_timeout::{Earlier, OnAndOff};
 use crate::contender::Contender;
 use crate::host::Entry;
@@ -31,7 +33,7 @@ pub(crate) trait Rounds {
     fn round(&mut self, operations: u64) -> Result<Sample>;
 }
 
-/// A workload and its size.
+/// A workload and its size, or its variety.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Workload {
     /// A callback reads an eventfd and kicks it again, beside `idle` watches
@@ -73,6 +75,13 @@ pub(crate) enum Workload {
     /// The same with a deadline that moves earlier each time, so that a loop
     /// cannot leave the kernel alone.
     UpdateTimeoutEarlier,
+    /// A domain is paused and let go on while the loop rests; then the loop
+    /// turns until the subscriber has heard of it. One operation is one event,
+    /// without what caused it.
+    Storm {
+        /// Who hears of it.
+        subscriber: Subscriber,
+    },
 }
 
 impl Workload {
@@ -105,9 +114,24 @@ impl Workload {
         Self::AddRemove { registered: 10_000 },
         Self::UpdateTimeout,
         Self::UpdateTimeoutEarlier,
+        Self::Storm {
+            subscriber: Subscriber::Raw,
+        },
+        Self::Storm {
+            subscriber: Subscriber::RawCopy,
+        },
+        Self::Storm {
+            subscriber: Subscriber::Callback,
+        },
+        Self::Storm {
+            subscriber: Subscriber::Any,
+        },
+        Self::Storm {
+            subscriber: Subscriber::Stream,
+        },
     ];
 
-    /// The name without the size.
+    /// The name without the size or variety.
     pub(crate) fn family(self) -> &'static str {
         match self {
             Self::PingPong { .. } => "ping-pong",
@@ -119,6 +143,7 @@ impl Workload {
             Self::AddRemove { .. } => "add-remove",
             Self::UpdateTimeout => "update-timeout",
             Self::UpdateTimeoutEarlier => "update-timeout-earlier",
+            Self::Storm { .. } => "storm",
         }
     }
 
@@ -149,6 +174,8 @@ impl Workload {
             | Self::AddRemove { .. }
             | Self::UpdateTimeout
             | Self::UpdateTimeoutEarlier => !contender.is_native(),
+            // It is not about loops: any would do.
+            Self::Storm { .. } => contender == Contender::Builtin,
         }
     }
 
@@ -165,12 +192,20 @@ impl Workload {
     /// scheduler that decides about the figure: a wake-up on another processor
     /// takes several times as long as one on the same.
     pub(crate) fn needs_one_processor(self) -> bool {
-        self == Self::CrossThread
+        let read_on_a_thread = Self::Storm {
+            subscriber: Subscriber::Stream,
+        };
+        self == Self::CrossThread || self == read_on_a_thread
     }
 
     /// Whether what counts is how often another source gets its turn.
     pub(crate) fn is_about_fairness(self) -> bool {
         self.reference() == Self::Fairness
+    }
+
+    /// Whether it is so many events, and not as many as fill a round.
+    pub(crate) fn is_a_storm(self) -> bool {
+        matches!(self, Self::Storm { .. })
     }
 
     /// How many iterations a turn of our reactor may have, where this is set.
@@ -201,6 +236,7 @@ impl Workload {
             Self::PingPongBudget { .. } | Self::Fairness | Self::FairnessBudget { .. } => {
                 bail!("the floor is not a loop that could be shared")
             }
+            Self::Storm { .. } => bail!("the floor is not a loop that libvirt has"),
         })
     }
 
@@ -225,15 +261,18 @@ impl Workload {
             Self::UpdateTimeoutEarlier => {
                 Box::new(update_timeout::OnLibvirt::new(entry, Earlier::default())?)
             }
+            Self::Storm { subscriber } => Box::new(storm::OnLibvirt::new(entry, subscriber)?),
         })
     }
 
-    fn size(self) -> Option<u32> {
+    /// What tells it from the others of its family.
+    fn variety(self) -> Option<String> {
         match self {
             Self::PingPong { idle: size }
             | Self::AddRemove { registered: size }
             | Self::PingPongBudget { budget: size }
-            | Self::FairnessBudget { budget: size } => Some(size),
+            | Self::FairnessBudget { budget: size } => Some(size.to_string()),
+            Self::Storm { subscriber } => Some(subscriber.to_string()),
             Self::CrossThread
             | Self::Fairness
             | Self::UpdateHandle
@@ -243,11 +282,13 @@ impl Workload {
     }
 }
 
-/// `ping-pong/100`: the family, and the size where it has one.
+/// `ping-pong/100`, `storm/raw`: the family, and the size or variety where it has
+/// one.
 impl fmt::Display for Workload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.family())?;
-        self.size().map_or(Ok(()), |size| write!(f, "/{size}"))
+        self.variety()
+            .map_or(Ok(()), |variety| write!(f, "/{variety}"))
     }
 }
 
@@ -264,7 +305,7 @@ impl FromStr for Selection {
         if selected.is_empty() {
             let names: Vec<_> = Workload::ALL.iter().map(Workload::to_string).collect();
             return Err(format!(
-                "not one of {}, nor a name without its number",
+                "not one of {}, nor a name without what follows the slash",
                 names.join(", ")
             ));
         }
@@ -281,7 +322,7 @@ mod tests {
         for workload in Workload::ALL {
             let selection: Selection = workload.to_string().parse().unwrap();
             assert!(selection.0.contains(workload));
-            assert!(selection.0.len() == 1 || workload.size().is_none());
+            assert!(selection.0.len() == 1 || workload.variety().is_none());
         }
     }
 
@@ -289,6 +330,19 @@ mod tests {
     fn a_family_selects_all_sizes() {
         let selection: Selection = "ping-pong".parse().unwrap();
         assert_eq!(selection.0.len(), 4);
+    }
+
+    #[test]
+    fn a_variety_is_a_name_of_its_own() {
+        let subscriber = Subscriber::RawCopy;
+        let selection = "storm/raw-copy".parse();
+        assert_eq!(
+            selection,
+            Ok(Selection(vec![Workload::Storm { subscriber }]))
+        );
+        let all: Selection = "storm".parse().unwrap();
+        assert!(all.0.iter().all(|workload| workload.is_a_storm()));
+        assert_eq!(all.0.len(), 5);
     }
 
     #[test]
