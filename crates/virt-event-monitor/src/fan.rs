@@ -8,7 +8,8 @@
 //! nobody subscribes. libvirt (9.0) arms its timer for the first event in its
 //! queue only, and looks whether it has callbacks before it takes the lock of
 //! that queue; so an event that comes while the last callback is taken away may
-//! stay in the queue, and no later one is ever delivered.
+//! stay in the queue, and none is delivered to whoever subscribes next, until all
+//! callbacks are gone once more.
 
 use std::any::Any;
 use std::collections::HashMap;

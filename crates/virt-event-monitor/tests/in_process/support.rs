@@ -26,7 +26,7 @@ static LOOP: LazyLock<Mutex<LoopThread>> = LazyLock::new(|| {
 
 /// A subscription that lasts as long as the process. libvirt's test driver has
 /// one queue of events for the process, and an event that comes while the last
-/// callback of all is taken away blocks that queue for good (src/fan.rs).
+/// callback of all is taken away blocks that queue (src/fan.rs).
 static LASTING: LazyLock<Subscription> = LazyLock::new(|| {
     LazyLock::force(&LOOP);
     virt::error::clear_error_callback();
