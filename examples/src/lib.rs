@@ -7,6 +7,7 @@
 //! Everything is safe code but for one file, [`domain_events`]: the `virt`
 //! crate cannot subscribe to events, so that file does it over `virt::sys`.
 
+pub mod console;
 pub mod domain_events;
 pub mod host_loop;
 pub mod interrupt;

@@ -30,7 +30,7 @@ pub struct Options {
 /// A command line that makes no sense. The message names the option and says
 /// what to do; the program should exit with 2.
 #[derive(Debug, PartialEq, Eq)]
-pub struct UsageError(String);
+pub struct UsageError(pub(crate) String);
 
 impl fmt::Display for UsageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -59,19 +59,7 @@ where
     while let Some(argument) = parser.next().map_err(usage)? {
         match argument {
             Long("uri") => options.uri = Some(value(&mut parser, "--uri")?),
-            Long("loop") => {
-                let name = value(&mut parser, "--loop")?;
-                options.loop_kind = LoopKind::from_name(&name).ok_or_else(|| {
-                    UsageError(format!(
-                        "`--loop {name}`: there is no such loop, choose one of: {}",
-                        LoopKind::ALL
-                            .iter()
-                            .map(|kind| kind.name())
-                            .collect::<Vec<_>>()
-                            .join(", ")
-                    ))
-                })?;
-            }
+            Long("loop") => options.loop_kind = loop_kind(&mut parser)?,
             Short('h') | Long("help") => return Ok(Request::Help),
             other => return Err(usage(other.unexpected())),
         }
@@ -79,7 +67,23 @@ where
     Ok(Request::Run(options))
 }
 
-fn value(parser: &mut lexopt::Parser, option: &str) -> Result<String, UsageError> {
+/// The value of `--loop`.
+pub(crate) fn loop_kind(parser: &mut lexopt::Parser) -> Result<LoopKind, UsageError> {
+    let name = value(parser, "--loop")?;
+    LoopKind::from_name(&name).ok_or_else(|| {
+        UsageError(format!(
+            "`--loop {name}`: there is no such loop, choose one of: {}",
+            LoopKind::ALL
+                .iter()
+                .map(|kind| kind.name())
+                .collect::<Vec<_>>()
+                .join(", ")
+        ))
+    })
+}
+
+/// The value of `option`, which the parser has just read.
+pub(crate) fn value(parser: &mut lexopt::Parser, option: &str) -> Result<String, UsageError> {
     parser
         .value()
         .and_then(|value| value.string())
@@ -91,7 +95,7 @@ fn value(parser: &mut lexopt::Parser, option: &str) -> Result<String, UsageError
         })
 }
 
-fn usage(error: lexopt::Error) -> UsageError {
+pub(crate) fn usage(error: lexopt::Error) -> UsageError {
     UsageError(error.to_string())
 }
 
