@@ -13,7 +13,10 @@
 //! through one channel to the session.
 
 pub mod endpoint;
+pub mod log;
 pub mod options;
+pub mod phase;
 pub mod queue;
-
+pub mod relay;
+pub mod signals;
 pub mod terminal;
