@@ -132,6 +132,11 @@ impl Endpoint {
         let _ = poll(&mut fds, Timespec::try_from(limit).ok().as_ref());
     }
 
+    /// Whether it is a terminal.
+    pub fn is_terminal(&self) -> bool {
+        rustix::termios::isatty(&self.fd)
+    }
+
     /// Whether two of them are the same device, such as one terminal.
     pub fn is_same_device(&self, other: &Self) -> bool {
         let device = |endpoint: &Self| {

@@ -75,11 +75,32 @@ impl Queue {
     /// - What `read` says. What it brought before is kept.
     pub fn fill<E>(
         &mut self,
+        read: impl FnMut(&mut [u8]) -> Result<Option<usize>, E>,
+    ) -> Result<Filled, E> {
+        self.fill_while(Self::room, read)
+    }
+
+    /// The same, also beyond the bound: for a source that can be asked now and
+    /// never again.
+    ///
+    /// # Errors
+    ///
+    /// - As for [`fill`](Self::fill).
+    pub fn take_all<E>(
+        &mut self,
+        read: impl FnMut(&mut [u8]) -> Result<Option<usize>, E>,
+    ) -> Result<Filled, E> {
+        self.fill_while(|_| usize::MAX, read)
+    }
+
+    fn fill_while<E>(
+        &mut self,
+        room: impl Fn(&Self) -> usize,
         mut read: impl FnMut(&mut [u8]) -> Result<Option<usize>, E>,
     ) -> Result<Filled, E> {
         let mut buffer = [0; 8192];
-        while self.room() > 0 {
-            let limit = self.room().min(buffer.len());
+        while room(self) > 0 {
+            let limit = room(self).min(buffer.len());
             match read(&mut buffer[..limit])? {
                 None => return Ok(Filled::ForNow),
                 Some(0) => return Ok(Filled::ToTheEnd),
@@ -160,6 +181,14 @@ mod tests {
         assert_eq!((queue.len(), queue.room()), (5, 0));
         queue.clear();
         assert_eq!((queue.len(), queue.room()), (0, 2));
+    }
+
+    #[test]
+    fn what_is_there_for_the_last_time_fits_always() {
+        let mut queue = Queue::new(2);
+        let mut steps = [Ok(Some(5)), Ok(Some(5)), Err("gone")].into_iter();
+        let taken = queue.take_all(|_| steps.next().unwrap_or(Err("asked on")));
+        assert_eq!((taken, queue.len()), (Err("gone"), 10));
     }
 
     #[test]

@@ -66,7 +66,7 @@ pub trait Stream: Send + Sync {
 pub enum Report {
     /// Ctrl-] was typed.
     Left,
-    /// The terminal that stdin was is gone.
+    /// The terminal is gone.
     TerminalGone,
     /// There will be no more input.
     InputEnded,
@@ -118,7 +118,7 @@ struct Attached {
     can_send: bool,
     /// Sending failed. Receiving tells why, when all has been received.
     cannot_send: bool,
-    /// It hung up, and may not call again: a connection that died does not.
+    /// It said so, and may not call again.
     hung_up: bool,
     /// All that there was has been received.
     ended: bool,
@@ -368,30 +368,27 @@ impl Relay {
         self.settle(&mut state);
     }
 
-    /// Moves what there is from the stream to stdout: a queue full, to let
-    /// others have their turn, but all of it if the stream will not call again.
-    ///
-    /// Therefore it asks the stream also when stdout is what became ready.
+    /// Moves what there is from the stream to stdout: a queue full at most, to
+    /// let others have their turn, but all of it if the stream has hung up. A
+    /// connection that died takes back what has not been received then.
     fn move_output(&self, state: &mut State) {
         if state.leaving {
             return;
         }
         self.write_output(state);
-        while let Some(attached) = state.stream.as_mut().filter(|attached| !attached.ended) {
+        if let Some(attached) = state.stream.as_mut().filter(|attached| !attached.ended) {
             let stream = &attached.stream;
-            let filled = state.to_stdout.fill(|buffer| stream.receive(buffer));
-            let has_more = state.to_stdout.room() == 0;
-            let is_last_call = attached.hung_up;
-            match filled {
+            let received = match attached.hung_up {
+                true => state.to_stdout.take_all(|buffer| stream.receive(buffer)),
+                false => state.to_stdout.fill(|buffer| stream.receive(buffer)),
+            };
+            match received {
                 Ok(Filled::ForNow) => {}
                 Ok(Filled::ToTheEnd) => self.end_stream(attached, None),
                 Err(error) => self.end_stream(attached, Some(error)),
             }
-            self.write_output(state);
-            if !(is_last_call && has_more && state.to_stdout.room() > 0) {
-                break;
-            }
         }
+        self.write_output(state);
     }
 
     fn write_output(&self, state: &mut State) {
@@ -400,7 +397,10 @@ impl Relay {
         } else if let Err(error) = state.to_stdout.drain(|bytes| self.stdout.write(bytes)) {
             state.stdout_failed = true;
             state.to_stdout.clear();
-            (self.report)(Report::OutputFailed(error));
+            (self.report)(match self.stdout.is_terminal() {
+                true => Report::TerminalGone,
+                false => Report::OutputFailed(error),
+            });
         }
     }
 

@@ -198,7 +198,6 @@ proptest! {
             prop_assert!(state.to_stdout.len() <= bound);
         }
         // Everybody takes everything now; as many rounds as it takes.
-        guest.console().closed = false;
         for _ in 0..100_000 {
             guest.console().budget = 1000;
             scene.turn(1, &guest);
@@ -346,17 +345,21 @@ fn ends_are_reported_once_and_after_all_bytes() {
 }
 
 #[test]
-fn bytes_of_a_dead_stream_come_without_its_asking() {
+fn a_dead_stream_is_emptied_in_its_last_call() {
     let mut scene = Scene::new(10, false);
     let guest = Guest::with_budget(usize::MAX);
     while scene.relay.stdout.write(&[b'.'; 1000]).unwrap().is_some() {}
     scene.relay.attach(1, guest.clone());
     guest.says(b"more than there is room for");
     guest.console().closed = true;
-    // The only call: the connection is dead.
     scene
         .relay
         .stream_ready(1, HandleEvents::ERROR | HandleEvents::HANGUP);
+    assert!(guest.console().printed.is_empty());
+    assert!(matches!(
+        scene.reports.try_recv(),
+        Ok(Report::StreamEnded { number: 1, .. })
+    ));
     let mut seen = Vec::new();
     for _ in 0..1000 {
         seen.extend(scene.look(1000));
