@@ -7,3 +7,4 @@ pub mod expected;
 pub mod host_cases;
 pub mod implementations;
 pub mod process_cases;
+pub mod rig;

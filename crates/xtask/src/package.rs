@@ -32,7 +32,9 @@ pub(crate) struct Package {
 /// Every package. A list in one place, so that a later need is one entry.
 ///
 /// libvirt-dev brings libvirt0, which contains the `test:///default`
-/// hypervisor: nothing here runs a daemon.
+/// hypervisor: that is enough for the demo. The tests also start daemons of
+/// their own. The packages start none: Debian keeps the system's service in
+/// libvirt-daemon-system.
 pub(crate) const PACKAGES: &[Package] = &[
     Package {
         debian: "libvirt-dev",
@@ -102,6 +104,54 @@ pub(crate) const PACKAGES: &[Package] = &[
         reason: "a peer in the conformance exam",
     },
     Package {
+        debian: "libvirt-daemon",
+        satisfied_by: "libvirt-daemon",
+        fedora: "libvirt-daemon",
+        // Not every user has the directory of daemons on the PATH.
+        probe: &["sh", "-c", "PATH=$PATH:/sbin:/usr/sbin command -v libvirtd"],
+        purpose: Purpose::Test,
+        reason: "a private libvirtd, for the tests over a socket",
+    },
+    Package {
+        debian: "libvirt-daemon-driver-qemu",
+        satisfied_by: "libvirt-daemon-driver-qemu",
+        fedora: "libvirt-daemon-driver-qemu",
+        // libvirt loads it from its own directory, of which it tells nobody.
+        probe: &[
+            "sh",
+            "-c",
+            "for driver in /usr/lib*/libvirt/connection-driver/libvirt_driver_qemu.so \
+             /usr/lib/*/libvirt/connection-driver/libvirt_driver_qemu.so; \
+             do [ -e \"$driver\" ] && exit 0; done; exit 1",
+        ],
+        purpose: Purpose::Test,
+        reason: "lets libvirt run guests, for the tests of consoles",
+    },
+    Package {
+        debian: "libvirt-clients",
+        satisfied_by: "libvirt-clients",
+        fedora: "libvirt-client",
+        probe: &["virt-admin", "--version"],
+        purpose: Purpose::Test,
+        reason: "virt-admin, which cuts one client off",
+    },
+    Package {
+        debian: "qemu-system-x86",
+        satisfied_by: "qemu-system-x86",
+        fedora: "qemu-system-x86",
+        probe: &["qemu-system-x86_64", "--version"],
+        purpose: Purpose::Test,
+        reason: "the guests, under software emulation",
+    },
+    Package {
+        debian: "binutils",
+        satisfied_by: "binutils",
+        fedora: "binutils",
+        probe: &["as", "--version"],
+        purpose: Purpose::Test,
+        reason: "assembles what the guests boot",
+    },
+    Package {
         debian: "valgrind",
         satisfied_by: "valgrind",
         fedora: "valgrind",
@@ -133,6 +183,7 @@ mod tests {
         assert!(names.contains(&"libvirt-dev"));
         assert!(names.contains(&"libglib2.0-dev"));
         assert!(!names.contains(&"libvirt-glib-1.0-0"));
+        assert!(!names.contains(&"libvirt-daemon"));
         assert!(!names.contains(&"valgrind"));
     }
 

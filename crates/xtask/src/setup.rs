@@ -32,7 +32,7 @@ pub(crate) fn ensure(purposes: &[Purpose]) -> Result<usize, Failure> {
 
     say!("setup: these packages are missing:");
     for package in &missing {
-        say!("  {:<18} {}", package.debian, package.reason);
+        say!("  {:<26} {}", package.debian, package.reason);
     }
     let privilege = Privilege::find();
     let names: Vec<_> = missing.iter().map(|package| package.debian).collect();

@@ -81,7 +81,17 @@ fn another_system_is_told_what_to_install() {
     assert!(message.contains("dnf install"), "{message}");
 
     // Once it is all there, we are content, whoever installed it.
-    for program in ["pkg-config", "cc", "true", "sh", "strace", "valgrind"] {
+    for program in [
+        "pkg-config",
+        "cc",
+        "true",
+        "sh",
+        "strace",
+        "virt-admin",
+        "qemu-system-x86_64",
+        "as",
+        "valgrind",
+    ] {
         system.script(program, "exit 0");
     }
     assert_eq!(system.setup().status.code(), Some(0));
@@ -122,6 +132,11 @@ impl System {
             "libglib2.0-dev",
             "strace",
             "libvirt-glib-1.0-0",
+            "libvirt-daemon",
+            "libvirt-daemon-driver-qemu",
+            "libvirt-clients",
+            "qemu-system-x86",
+            "binutils",
             "valgrind",
         ] {
             state.push_str(&format!("installed\t{package}\t\n"));

@@ -1,0 +1,163 @@
+//! Guests: real ones, small, under QEMU's software emulation.
+
+use std::path::PathBuf;
+
+use rustix::process::Signal;
+use virt::connect::Connect;
+use virt::domain::Domain;
+use virt::sys;
+
+use super::directory::Directory;
+use super::program::QEMU;
+use super::{RigError, Running, image};
+
+/// What one QEMU driver, in a daemon or embedded, needs for guests.
+#[derive(Debug, Clone)]
+pub struct Guests {
+    directory: Directory,
+    pid_files: PathBuf,
+}
+
+impl Guests {
+    /// `pid_files` is the directory in which the driver puts them.
+    pub(super) fn new(directory: &Directory, pid_files: PathBuf) -> Self {
+        Self {
+            directory: directory.clone(),
+            pid_files,
+        }
+    }
+
+    /// The definition of a guest that prints [`BANNER`](Guest::BANNER) on its
+    /// console when it starts, and then echoes what it gets.
+    ///
+    /// `name` goes into XML and into file names as it is.
+    ///
+    /// # Errors
+    ///
+    /// - QEMU or binutils are not installed.
+    pub fn xml(&self, name: &str) -> Result<String, RigError> {
+        let image = self.directory.join("echo.img");
+        image::ensure(&image)?;
+        let (image, emulator) = (image.display(), QEMU.path()?);
+        let emulator = emulator.display();
+        // Emulated even where there is /dev/kvm: nested, that is slower. The
+        // image is a floppy because no other read-only disk boots.
+        Ok(format!(
+            "<domain type='qemu'>
+  <name>{name}</name>
+  <memory unit='MiB'>2</memory>
+  <vcpu>1</vcpu>
+  <os>
+    <type arch='x86_64' machine='pc'>hvm</type>
+    <boot dev='fd'/>
+  </os>
+  <features><acpi/></features>
+  <on_poweroff>destroy</on_poweroff>
+  <devices>
+    <emulator>{emulator}</emulator>
+    <disk type='file' device='floppy'>
+      <driver name='qemu' type='raw'/>
+      <source file='{image}'/>
+      <target dev='fda'/>
+      <readonly/>
+    </disk>
+    <controller type='usb' model='none'/>
+    <serial type='pty'/>
+    <console type='pty'/>
+    <memballoon model='none'/>
+  </devices>
+</domain>
+"
+        ))
+    }
+
+    /// The QEMU of the guest `name`, if it runs.
+    pub fn process(&self, name: &str) -> Option<Running> {
+        let file = self.pid_files.join(format!("{name}.pid"));
+        Running::of_file(&file, self.directory.path())
+    }
+}
+
+/// A guest. When it is dropped its QEMU is killed, which works also if the
+/// daemon is dead or frozen.
+#[derive(Debug)]
+#[must_use = "the guest ends when this is dropped"]
+pub struct Guest {
+    domain: Domain,
+    guests: Guests,
+    name: String,
+}
+
+impl Guest {
+    /// What it prints first.
+    pub const BANNER: &[u8] = b"READY\r\n";
+    /// Makes it print 65,536 times `x` and then [`DONE`](Self::DONE).
+    pub const FLOOD: u8 = 0x06;
+    /// What it prints after a flood.
+    pub const DONE: &[u8] = b"\r\nDONE\r\n";
+    /// Makes it start anew.
+    pub const RESET: u8 = 0x12;
+    /// Makes it turn itself off.
+    pub const POWER_OFF: u8 = 0x14;
+
+    /// Creates a guest that does not run yet, so that the console can be opened
+    /// before it prints its banner.
+    ///
+    /// # Errors
+    ///
+    /// - libvirt refuses. The first guest in a fresh cache takes seconds, which
+    ///   is not an error.
+    /// - QEMU or binutils are not installed.
+    pub fn create_paused(
+        connection: &Connect,
+        guests: &Guests,
+        name: &str,
+    ) -> Result<Self, RigError> {
+        let xml = guests.xml(name)?;
+        let domain = connection
+            .create_domain_xml(&xml, sys::VIR_DOMAIN_START_PAUSED)
+            .map_err(|source| RigError::Libvirt {
+                what: format!("create the guest {name}"),
+                source,
+            })?;
+        Ok(Self {
+            domain,
+            guests: guests.clone(),
+            name: name.to_owned(),
+        })
+    }
+
+    /// As libvirt knows it.
+    pub fn domain(&self) -> &Domain {
+        &self.domain
+    }
+
+    /// Its QEMU.
+    ///
+    /// # Errors
+    ///
+    /// - It does not run.
+    pub fn process(&self) -> Result<Running, RigError> {
+        self.guests
+            .process(&self.name)
+            .ok_or_else(|| RigError::NotRunning(format!("the guest {}", self.name)))
+    }
+
+    /// Kills its QEMU, and waits until it has ended. The driver notices later.
+    ///
+    /// # Errors
+    ///
+    /// - It does not run.
+    pub fn kill(&self) -> Result<(), RigError> {
+        self.process()?.end(Signal::KILL)
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        // One that has been destroyed is not there any more.
+        if let Some(process) = self.guests.process(&self.name) {
+            let _ = process.signal(Signal::KILL);
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! The real libvirtd and real guests, private to one test.
+//!
+//! ```no_run
+//! use virt::connect::Connect;
+//! use virt_event_tests::rig::{Daemon, Guest};
+//!
+//! let daemon = Daemon::start()?;
+//! let connection = Connect::open(Some(&daemon.qemu_uri()))?;
+//! let guest = Guest::create_paused(&connection, daemon.guests(), "guest")?;
+//! // Open the console here, or the banner may be missed.
+//! guest.domain().resume()?;
+//!
+//! daemon.kill()?; // the guest goes on
+//! daemon.restart()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What it promises
+//!
+//! - Everything is below one directory with a short name, since QEMU's sockets
+//!   have to fit into 108 bytes with it. Only QEMU's capabilities are kept
+//!   elsewhere, in cargo's target directory: to probe them takes seconds.
+//! - Whatever happens to the test, be it a panic or SIGKILL, the daemon and its
+//!   guests end and the directory goes: see [`supervise`]. When a fixture is
+//!   dropped, that has happened.
+//! - A program that is missing is an error that says what to install. Nothing
+//!   is skipped.
+//! - libvirt inside the test's process is not touched: no connection is opened,
+//!   no loop is registered.
+//!
+//! # What it is not
+//!
+//! It has no event loop and no console: those are what the tests are about.
+
+mod admin;
+mod deadline;
+mod directory;
+mod embedded;
+mod error;
+mod guest;
+mod handshake;
+mod image;
+mod libvirtd;
+mod program;
+mod running;
+mod supervising;
+mod supervisor;
+mod unprivileged;
+
+pub use self::deadline::{PATIENCE, wait_until};
+pub use self::embedded::Embedded;
+pub use self::error::RigError;
+pub use self::guest::{Guest, Guests};
+pub use self::libvirtd::{Daemon, DaemonBuilder};
+pub use self::running::Running;
+pub use self::supervising::supervise;
