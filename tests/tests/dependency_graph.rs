@@ -24,6 +24,9 @@ const WITHOUT_HOST: &[&str] = &[
     "virt-event-conformance",
 ];
 
+/// The one that is over the bindings, and says so.
+const ON_BINDINGS: &str = "virt-event-monitor";
+
 /// The names of all packages that a user of `package` builds.
 fn graph(package: &str) -> BTreeSet<String> {
     let output = Command::new(env::var_os("CARGO").expect("run by cargo"))
@@ -62,7 +65,7 @@ fn an_adapter_brings_its_own_loop_and_no_other() {
 
 #[test]
 fn a_crate_without_a_host_brings_none() {
-    for package in WITHOUT_HOST {
+    for package in WITHOUT_HOST.iter().chain([&ON_BINDINGS]) {
         let names = graph(package);
         for foreign in HOSTS.iter().flat_map(|(_, names)| *names) {
             assert!(!names.contains(*foreign), "{package} pulls in {foreign}");
@@ -79,6 +82,20 @@ fn nobody_is_made_to_build_the_bindings() {
         for bindings in ["virt", "virt-sys"] {
             assert!(!names.contains(bindings), "{package} pulls in {bindings}");
         }
+    }
+}
+
+/// Subscriptions work with any loop, so they bring none of ours either.
+#[test]
+fn the_monitor_brings_the_bindings_and_no_reactor() {
+    let names = graph(ON_BINDINGS);
+    assert!(names.contains("virt"));
+    for other in [
+        "virt-event-reactor",
+        "virt-event-libvirt",
+        "virt-event-loop",
+    ] {
+        assert!(!names.contains(other), "it pulls in {other}");
     }
 }
 

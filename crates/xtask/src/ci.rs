@@ -19,6 +19,7 @@ const PUBLISHED: &[&str] = &[
     "virt-event-tokio",
     "virt-event-calloop",
     "virt-event-glib",
+    "virt-event-monitor",
     "virt-event-conformance",
 ];
 

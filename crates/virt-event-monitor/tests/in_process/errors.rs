@@ -1,0 +1,70 @@
+//! What cannot be had, and what is said then.
+
+use virt_event_monitor::domain::Lifecycle;
+use virt_event_monitor::{Error, EventKind, ObjectKind, secret};
+
+use crate::support::{Host, reactor};
+
+#[test]
+fn what_the_driver_does_not_have_is_named() {
+    let host = Host::new();
+    let error = host
+        .monitor
+        .subscribe::<secret::Lifecycle>()
+        .callback(|_| {})
+        .unwrap_err();
+    assert!(error.is_unsupported(), "{error:?}");
+    assert!(error.to_string().contains("`secret-lifecycle`"), "{error}");
+}
+
+#[test]
+fn of_several_kinds_all_or_none_begin() {
+    let host = Host::new();
+    let before = reactor().stats().timers;
+    let error = host
+        .monitor
+        .subscribe_any([EventKind::Lifecycle, EventKind::SecretLifecycle])
+        .callback(|_| panic!("never subscribed"))
+        .unwrap_err();
+    assert!(matches!(
+        error,
+        Error::Subscribe {
+            kind: EventKind::SecretLifecycle,
+            ..
+        }
+    ));
+    host.toggle();
+    crate::support::settle();
+    assert!(reactor().stats().timers <= before + 8, "nothing piles up");
+}
+
+#[test]
+fn an_object_that_the_kind_does_not_fit_is_refused() {
+    let host = Host::new();
+    let error = host
+        .monitor
+        .subscribe_any([EventKind::Lifecycle, EventKind::NetworkLifecycle])
+        .of(&host.domain)
+        .stream()
+        .unwrap_err();
+    assert!(matches!(
+        error,
+        Error::OtherObject {
+            kind: EventKind::NetworkLifecycle,
+            object: ObjectKind::Domain,
+        }
+    ));
+}
+
+#[test]
+fn nothing_and_no_room_are_refused() {
+    let host = Host::new();
+    assert!(matches!(
+        host.monitor.subscribe_any([]).stream(),
+        Err(Error::NoKinds)
+    ));
+    assert!(matches!(
+        host.monitor.subscribe::<Lifecycle>().capacity(0).stream(),
+        Err(Error::NoCapacity)
+    ));
+}

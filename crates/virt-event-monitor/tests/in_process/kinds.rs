@@ -1,0 +1,1 @@
+//! Every kind of event that the test driver can produce.
