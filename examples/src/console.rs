@@ -13,10 +13,13 @@
 //! through one channel to the session.
 
 pub mod endpoint;
+pub mod guest;
 pub mod log;
+pub mod notices;
 pub mod options;
 pub mod phase;
 pub mod queue;
 pub mod relay;
+pub mod session;
 pub mod signals;
 pub mod terminal;

@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn pipes_sockets_and_terminals_do_not_wait_and_stay_as_they_were() {
-        let (pipe_reader, pipe_writer) = io::pipe().unwrap();
+        let (pipe_reader, pipe_writer) = rustix::pipe::pipe().unwrap();
         let (socket_reader, socket_writer) = UnixStream::pair().unwrap();
         let terminal = pty::open();
         let mut raw = rustix::termios::tcgetattr(&terminal.slave).unwrap();
@@ -222,12 +222,12 @@ mod tests {
 
     #[test]
     fn a_pipe_that_cannot_be_opened_anew_does_not_wait_either() {
-        let (pipe_reader, pipe_writer) = io::pipe().unwrap();
+        let (pipe_reader, pipe_writer) = rustix::pipe::pipe().unwrap();
         let shared = |fd: OwnedFd| Endpoint {
             fd,
             means: Means::AskedFirst,
         };
-        let (reader, writer) = (shared(pipe_reader.into()), shared(pipe_writer.into()));
+        let (reader, writer) = (shared(pipe_reader), shared(pipe_writer));
         assert_eq!(reader.read(&mut [0; 8]).unwrap(), None);
         let count = stuff(&writer);
         assert!(count > 0);
@@ -270,7 +270,7 @@ mod tests {
 
     #[test]
     fn a_reader_that_went_away_is_an_error() {
-        let (reader, writer) = io::pipe().unwrap();
+        let (reader, writer) = rustix::pipe::pipe().unwrap();
         drop(reader);
         let error = Endpoint::writer(&writer).unwrap().write(b"x").unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
@@ -282,8 +282,8 @@ mod tests {
         let endpoint = |fd: &OwnedFd| Endpoint::writer(fd).unwrap();
         assert!(endpoint(&one.slave).is_same_device(&endpoint(&one.slave)));
         assert!(!endpoint(&one.slave).is_same_device(&endpoint(&two.slave)));
-        let (_reader, writer) = io::pipe().unwrap();
-        let pipe = endpoint(&writer.into());
+        let (_reader, writer) = rustix::pipe::pipe().unwrap();
+        let pipe = endpoint(&writer);
         assert!(!pipe.is_same_device(&pipe));
     }
 }

@@ -130,9 +130,9 @@ impl Relay {
     pub fn new(
         stdin: Endpoint,
         stdout: Endpoint,
-        has_keyboard: bool,
         report: impl Fn(Report) + Send + Sync + 'static,
     ) -> Arc<Self> {
+        let has_keyboard = stdin.is_terminal();
         Self::with_bound(BOUND, stdin, stdout, has_keyboard, report)
     }
 
@@ -257,6 +257,11 @@ impl Relay {
                 && (state.stream.as_ref()).is_some_and(|stream| !stream.cannot_send)
         };
         drop(self.changed.wait_timeout_while(state, limit, unsent));
+    }
+
+    /// Where output goes.
+    pub fn stdout(&self) -> &Endpoint {
+        &self.stdout
     }
 
     /// Whether output is waiting for stdout.
