@@ -12,6 +12,7 @@
 //! [`terminal::Terminal`], which any of them may give back; all else goes
 //! through one channel to the session.
 
+pub mod ending;
 pub mod endpoint;
 pub mod guest;
 pub mod log;

@@ -3,6 +3,7 @@
 //! | program | shows |
 //! |---|---|
 //! | `lifecycle` | the life of every domain, from a loop installed by us to a clean end |
+//! | `console` | a guest's console on the terminal: a stream, descriptors of one's own, events, signals, and calls that block |
 //!
 //! Everything is safe code but for one file, [`domain_events`]: the `virt`
 //! crate cannot subscribe to events, so that file does it over `virt::sys`.

@@ -4,7 +4,6 @@
 //! everything that may wait has a thread of its own. See
 //! [`virt_event_examples::console`].
 
-use std::error::Error;
 use std::io::{self, Write};
 use std::panic;
 use std::process::ExitCode;
@@ -22,41 +21,24 @@ use virt_event_examples::console::options::{self, HELP, Options, Request};
 use virt_event_examples::console::relay::{Relay, Report};
 use virt_event_examples::console::session::{self, Message, Setup};
 use virt_event_examples::console::terminal::{self, RestoreOnDrop, Terminal};
-use virt_event_examples::console::{guest, signals};
-use virt_event_examples::interrupt::{self, Interrupted, Race};
+use virt_event_examples::console::{ending, guest, signals};
+use virt_event_examples::interrupt::Race;
 
 /// How long libvirt may keep its callbacks after the connection is closed.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
-    match options::parse(std::env::args_os().skip(1)) {
-        Ok(Request::Run(options)) => conclude(run(options)),
-        Ok(_) => conclude(
-            io::stdout()
-                .write_all(HELP.as_bytes())
-                .map_err(Failure::from),
-        ),
+    let result = match options::parse(std::env::args_os().skip(1)) {
+        Ok(Request::Run(options)) => run(options),
+        Ok(_) => io::stdout()
+            .write_all(HELP.as_bytes())
+            .map_err(Failure::from),
         Err(error) => {
             say(format_args!("console: {error}"));
-            ExitCode::from(2)
+            return ExitCode::from(2);
         }
-    }
-}
-
-/// Says what went wrong, if anything.
-fn conclude(result: Result<(), Failure>) -> ExitCode {
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        // Nobody reads our output any more, as after `| head -1`.
-        Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
-        Err(error) => {
-            say(format_args!("console: {error}"));
-            match error.is::<Interrupted>() {
-                true => ExitCode::from(interrupt::EXIT_STATUS),
-                false => ExitCode::FAILURE,
-            }
-        }
-    }
+    };
+    ExitCode::from(ending::conclude(&result))
 }
 
 fn run(options: Options) -> Result<(), Failure> {
@@ -89,6 +71,7 @@ fn run(options: Options) -> Result<(), Failure> {
         options,
         terminal,
         log,
+        closing_limit: None,
     };
 
     let stop = host_loop.stopper();
@@ -201,12 +184,6 @@ fn talk(
 
 fn named(what: &str, error: &io::Error) -> Failure {
     format!("cannot open {what} anew, to read or write without waiting: {error}").into()
-}
-
-fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
-    error
-        .downcast_ref::<io::Error>()
-        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// Calls a function when it goes out of scope.

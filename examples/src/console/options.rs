@@ -26,16 +26,18 @@ console detaches, and attaches again at the next start.
   -h, --help   print this
 
 In a terminal, Ctrl-] leaves; every other key goes to the guest. Keys typed
-while the guest is off are dropped. If the guest takes no input, and more waits
-for it than fits (64 KiB here, some more in libvirt), the keyboard is not read,
-and a signal from elsewhere ends the program.
+while the guest is off are dropped. What a guest does not take waits; when more
+waits than fits (64 KiB here, some more in libvirt), the keyboard is not read,
+and since libvirt's daemon then reads nothing either, the connection counts as
+dead after 20 s.
 
 If stdin is no terminal, all of it goes to the guest, Ctrl-] too, and waits
 while the guest is off. At its end, as at once for /dev/null, the guest's output
 is shown until the guest stops; only then, and with status 0, console ends.
 
-A first SIGINT, SIGTERM, SIGHUP or SIGQUIT leaves in order, and a second one at
-once. The terminal is restored in any case.
+A first SIGINT, SIGTERM, SIGHUP or SIGQUIT leaves in order, for which libvirt
+has 5 s, and a second one, or one after Ctrl-], leaves at once. The terminal is
+restored in any case.
 
 Exit status: 0 after Ctrl-], or if the guest stopped after the end of stdin, or
 if nobody reads stdout any more; 1 after an error, such as a lost connection; 2

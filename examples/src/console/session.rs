@@ -11,6 +11,7 @@ use virt::domain::Domain;
 use virt_event_monitor::domain::{Lifecycle, LifecycleChange};
 use virt_event_monitor::{CloseReason, Monitor, StreamEvents, StreamWatch};
 
+use super::ending::ClosingLimit;
 use super::guest;
 use super::log::Log;
 use super::notices::Notices;
@@ -53,6 +54,8 @@ pub struct Setup {
     pub notices: Notices,
     /// Where changes are written.
     pub log: Log,
+    /// Begins when the session ends, for all that is to be closed after it.
+    pub closing_limit: Option<ClosingLimit>,
 }
 
 /// Runs until the user leaves, or there is nothing to do any more, or something
@@ -324,6 +327,7 @@ impl Session<'_> {
         if let Some(terminal) = &self.setup.terminal {
             terminal.restore();
         }
+        self.setup.closing_limit = ClosingLimit::start(&result).ok();
         self.close();
         result
     }
