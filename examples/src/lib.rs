@@ -3,17 +3,23 @@
 //! | program | shows |
 //! |---|---|
 //! | `lifecycle` | the life of every domain, from a loop installed by us to a clean end |
+//! | `events` | events of every kind, as text or JSON; connecting [again](reconnect) |
+//! | `watch-tokio`, `watch-glib`, `watch-calloop` | the least that a program needs, 25 lines at most |
 //! | `console` | a guest's console on the terminal: a stream, descriptors of one's own, events, signals, and calls that block |
 //!
-//! Everything is safe code but for one file, [`domain_events`]: the `virt`
-//! crate cannot subscribe to events, so that file does it over `virt::sys`.
+//! A program of yours needs neither this crate nor unsafe code: what is here is
+//! what a whole program has around the few lines that are about libvirt.
 
 pub mod console;
-pub mod domain_events;
+pub mod domain;
+pub mod events;
 pub mod host_loop;
 pub mod interrupt;
-pub mod lifecycle;
 pub mod options;
+pub mod output;
+pub mod reconnect;
+pub mod stopping;
+pub mod worker;
 
 /// Any error, to be shown to the user.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;

@@ -38,13 +38,13 @@ fn help_is_printed_to_stdout() {
 }
 
 #[test]
-fn a_domain_that_is_not_there_is_named_with_those_there_are() {
+fn a_domain_that_is_not_there_is_named_with_what_to_do() {
     let names = ["nobody", "99", "00000000-0000-0000-0000-000000000000"];
     for name in names {
         let ended = run(&["test:///default", name]);
         let words = format!("there is no domain with the name, UUID or id `{name}`");
         assert!(ended.stderr.contains(&words), "{ended:?}");
-        assert!(ended.stderr.contains("virsh -c 'test:///default' list"));
+        assert!(ended.stderr.contains("`virsh list --all`"), "{ended:?}");
         assert_eq!(ended.status.code(), Some(1));
     }
 }

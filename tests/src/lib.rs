@@ -8,4 +8,5 @@ pub mod expected;
 pub mod host_cases;
 pub mod implementations;
 pub mod process_cases;
+pub mod program;
 pub mod rig;

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use virt::connect::Connect;
 use virt_event::{HandleEvents, Period};
-use virt_event_examples::domain_events::LifecycleSubscription;
 use virt_event_loop::{AttachError, EventLoop, InstallError, Leftover, Reactor};
+use virt_event_monitor::Monitor;
+use virt_event_monitor::domain::Lifecycle;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -29,10 +30,11 @@ fn a_program_from_its_start_to_its_end() {
 
     let connection = Connect::open(Some("test:///default")).unwrap();
     let (sender, events) = mpsc::channel();
-    let subscription = LifecycleSubscription::new(&connection, move |event| {
-        sender.send(event.to_string()).unwrap();
-    })
-    .unwrap();
+    let monitor = Monitor::new(&connection).unwrap();
+    let subscription = monitor
+        .subscribe::<Lifecycle>()
+        .callback(move |event| sender.send(event.to_string()).unwrap())
+        .unwrap();
     let domain = connection.lookup_domain_by_name("test").unwrap();
 
     // Driven one iteration at a time.
@@ -74,7 +76,7 @@ fn a_program_from_its_start_to_its_end() {
         matches!(error.left[..], [Leftover::Timeout { .. }]),
         "{error}"
     );
-    drop((subscription, domain));
+    drop((subscription, monitor, domain));
     drop(connection);
     event_loop.drain(PATIENCE).unwrap();
     let stats = event_loop.driver().stats();

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
 use rustix::process::Signal;
@@ -104,7 +104,7 @@ fn a_guest_prints_its_banner_and_outlives_the_daemon_but_not_the_fixture() -> Te
     let daemon = Daemon::start()?;
     let connection = open(&daemon.qemu_uri())?;
     let guest = Guest::create_paused(&connection, daemon.guests(), "guest")?;
-    let console = console(&connection, &guest)?;
+    let console = console(&daemon.qemu_uri(), "guest")?;
     guest.domain().resume()?;
     wait_for(&console, Guest::BANNER)?;
 
@@ -254,10 +254,12 @@ fn is_alive(connection: &Connect) -> bool {
     connection.is_alive().unwrap_or(false)
 }
 
-/// What a guest prints from now on. A blocking stream has a thread of its own,
-/// so that this thread can lose its patience.
-fn console(connection: &Connect, guest: &Guest) -> Result<Receiver<Vec<u8>>, RecvTimeoutError> {
-    let (connection, domain) = (connection.clone(), guest.domain().clone());
+/// What the guest `name` prints from now on. A blocking stream has a thread of
+/// its own, so that this thread can lose its patience, and a connection of its
+/// own: see the trap in the documentation of the fixture.
+fn console(uri: &str, name: &str) -> Result<Receiver<Vec<u8>>, Box<dyn std::error::Error>> {
+    let connection = open(uri)?;
+    let domain = connection.lookup_domain_by_name(name)?;
     let (opened, wait) = mpsc::channel();
     let (sender, printed) = mpsc::channel();
     thread::spawn(move || {

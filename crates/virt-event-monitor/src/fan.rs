@@ -3,11 +3,19 @@
 //! libvirt takes one callback with the same function for the same events of a
 //! connection, so subscriptions to the same share it. Only the first and the
 //! last of them talk to the host.
+//!
+//! The very last callback of a connection stays until the monitor goes, idle if
+//! nobody subscribes. libvirt (9.0) arms its timer for the first event in its
+//! queue only, and looks whether it has callbacks before it takes the lock of
+//! that queue; so an event that comes while the last callback is taken away may
+//! stay in the queue, and no later one is ever delivered.
 
 use std::any::Any;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use virt::connect::Connect;
 
 use crate::event::{EventKind, TypedEvent};
 use crate::ffi::{RawObject, Registration, Sink, register};
@@ -87,9 +95,14 @@ fn join<E: TypedEvent>(
             let fan = Arc::new(Fan::default());
             // Before the first event can come.
             let id = fan.add(sink);
-            let registration =
-                register::<E>(hub.connection(), object, fan.clone(), Arc::clone(hub) as _)?;
+            let registration = register::<E>(hub.connection(), object, fan.clone())?;
             vacant.insert(Registered { fan, registration });
+            // Not the last one any more.
+            let idle = fans.iter().find(|(_, other)| other.fan.is_idle());
+            let idle = idle.map(|(key, _)| key.clone());
+            if let Some(idle) = idle.and_then(|key| fans.remove(&key)) {
+                idle.registration.remove(hub.connection());
+            }
             id
         }
     };
@@ -97,15 +110,27 @@ fn join<E: TypedEvent>(
 }
 
 impl Hub {
-    /// Gives a place up. The last one to leave tells the host.
+    /// Gives a place up.
     pub(crate) fn leave(&self, place: Place) {
         let mut fans = self.fans().lock();
+        let is_last_callback = fans.len() == 1;
         let Entry::Occupied(registered) = fans.entry(place.key) else {
             unreachable!("a callback is there as long as it has subscribers");
         };
-        if registered.get().fan.remove(place.id) {
+        registered.get().fan.remove(place.id);
+        if registered.get().fan.is_idle() && !is_last_callback {
             let registered = registered.remove();
             registered.registration.remove(self.connection());
+        }
+    }
+}
+
+impl Fans {
+    /// Takes every callback away, as the monitor goes.
+    pub(crate) fn clear(&mut self, connection: &Connect) {
+        let fans = self.fans.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for (_, registered) in fans.drain() {
+            registered.registration.remove(connection);
         }
     }
 }
@@ -168,20 +193,25 @@ impl<E: Clone + Send + 'static> Sink<E> for Fan<E> {
 
 /// A [`Fan`] of whatever type.
 trait AnyFan: Send + Sync {
-    /// Removes a subscriber; whether it was the last one.
-    fn remove(&self, id: u64) -> bool;
+    /// Removes a subscriber.
+    fn remove(&self, id: u64);
+
+    /// Whether it has no subscribers.
+    fn is_idle(&self) -> bool;
 
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
 }
 
 impl<E: Send + 'static> AnyFan for Fan<E> {
-    fn remove(&self, id: u64) -> bool {
+    fn remove(&self, id: u64) {
         let mut state = self.lock();
         let mut subscribers = state.subscribers.to_vec();
         subscribers.retain(|subscriber| subscriber.id != id);
-        let last = subscribers.is_empty();
         state.subscribers = Arc::new(subscribers);
-        last
+    }
+
+    fn is_idle(&self) -> bool {
+        self.lock().subscribers.is_empty()
     }
 
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {

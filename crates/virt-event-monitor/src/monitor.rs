@@ -23,9 +23,8 @@ use crate::subscribe::Subscribe;
 ///
 /// A monitor and whatever comes from it hold a reference on the connection,
 /// which stays open until all of them are dropped. The last one to be dropped
-/// gives the close callback back, which is a call to the host, like the end of
-/// a subscription: see [`Subscription`](crate::Subscription) on how long that
-/// may block.
+/// gives the callbacks back, which are calls to the host: see
+/// [`Subscription`](crate::Subscription) on how long they may block.
 ///
 /// Any thread may use it. Callbacks run on the loop's thread.
 #[derive(Clone)]
@@ -218,6 +217,7 @@ impl Drop for Monitored {
 
 impl Drop for Hub {
     fn drop(&mut self) {
+        self.fans.clear(&self.connection);
         match self.slot.take() {
             Some(slot) if self.listeners.reason().is_none() => slot.release(&self.connection),
             // libvirt has called us, and has given it up by itself.

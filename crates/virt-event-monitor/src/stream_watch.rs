@@ -9,7 +9,7 @@ use virt_event::Rejected;
 
 use crate::close::Listening;
 use crate::error::Error;
-use crate::ffi::{OnConnectionClosed, OnStreamEvents, add_stream_callback};
+use crate::ffi::{OnConnectionClosed, OnStreamEvents, StreamListening, add_stream_callback};
 use crate::serial::Serial;
 use crate::{CloseReason, Monitor};
 
@@ -141,16 +141,18 @@ impl StreamWatch {
             .stream
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        if let Err(source) = add_stream_callback(&stream, interest.bits(), Arc::clone(&shared)) {
-            drop(place);
-            shared.closure.end();
-            let error = Error::Libvirt {
-                attempt: "watch the stream",
-                source,
-            };
-            return Err(Rejected::new(error, stream));
+        match add_stream_callback(&stream, interest.bits(), shared.clone()) {
+            Ok(listening) => *place = Some(Watched { stream, listening }),
+            Err(source) => {
+                drop(place);
+                shared.closure.end();
+                let error = Error::Libvirt {
+                    attempt: "watch the stream",
+                    source,
+                };
+                return Err(Rejected::new(error, stream));
+            }
         }
-        *place = Some(stream);
         drop(place);
         Ok(Self {
             listening: Listening::new(monitor.hub(), shared.clone()),
@@ -288,12 +290,18 @@ struct Shared {
     /// `None` once it is over. Read-locked for the length of a call of libvirt's
     /// (which may be long for a send), so that nobody ends the stream under it;
     /// not while the closure runs.
-    stream: RwLock<Option<Stream>>,
+    stream: RwLock<Option<Watched>>,
     /// What the closure has not been told yet.
     pending: AtomicI32,
     /// Why the connection was closed, once it is.
     closed: OnceLock<CloseReason>,
     closure: Serial<()>,
+}
+
+/// A stream with a callback.
+struct Watched {
+    stream: Stream,
+    listening: StreamListening,
 }
 
 impl Shared {
@@ -305,7 +313,7 @@ impl Shared {
     ) -> Result<T, Error> {
         match &*self.read() {
             None => Err(self.over()),
-            Some(stream) => call(stream).map_err(|source| match self.closed.get() {
+            Some(watched) => call(&watched.stream).map_err(|source| match self.closed.get() {
                 Some(reason) => Error::ConnectionClosed(*reason),
                 None => Error::Libvirt { attempt, source },
             }),
@@ -318,12 +326,13 @@ impl Shared {
         call: impl FnOnce(Stream) -> Result<(), virt::error::Error>,
     ) -> Result<(), Error> {
         self.closure.end();
-        let stream = {
+        let Watched { stream, listening } = {
             let mut place = self.stream.write().unwrap_or_else(PoisonError::into_inner);
             place.take().ok_or_else(|| self.over())?
         };
         // It fails only if the callback has been taken away before.
         let _ = stream.event_remove_callback();
+        drop(listening);
         call(stream).map_err(|source| match self.closed.get() {
             Some(reason) => Error::ConnectionClosed(*reason),
             None => Error::Libvirt { attempt, source },
@@ -344,7 +353,7 @@ impl Shared {
         self.closure.call(());
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, Option<Stream>> {
+    fn read(&self) -> RwLockReadGuard<'_, Option<Watched>> {
         self.stream.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -360,9 +369,9 @@ impl OnConnectionClosed for Shared {
         if self.closed.set(reason).is_err() {
             return;
         }
-        if let Some(stream) = &*self.read() {
+        if let Some(watched) = &*self.read() {
             // Otherwise data that is left would have it called again.
-            let _ = stream.event_remove_callback();
+            let _ = watched.stream.event_remove_callback();
         }
         self.tell((StreamEvents::ERROR | StreamEvents::HANGUP).bits());
         let _ = self.end("abort the stream", Stream::abort);

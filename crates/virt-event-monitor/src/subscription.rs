@@ -21,9 +21,9 @@ use crate::serial::Serial;
 /// that long. So drop it before the end of the program, and before you `drain`
 /// the loop.
 ///
-/// Dropping the last subscription to a kind of events on a connection tells the
-/// host, and waits for the answer. From a host that has died without a word it
-/// never comes, unless `Connect::set_keep_alive(interval, count)` was called:
+/// Dropping the last subscription to a kind of events on a connection, or the
+/// last thing that came from its monitor, tells the host and waits for the
+/// answer. From a host that has died without a word it never comes, unless `Connect::set_keep_alive(interval, count)` was called:
 /// then the connection is given up after `interval` × (`count` + 1) seconds.
 /// Asynchronous programs that talk to such hosts drop their subscriptions and
 /// connections where blocking is allowed, such as in tokio's `spawn_blocking`.

@@ -133,7 +133,7 @@ pub(crate) const PACKAGES: &[Package] = &[
         fedora: "libvirt-client",
         probe: &["virt-admin", "--version"],
         purpose: Purpose::Test,
-        reason: "virt-admin, which cuts one client off",
+        reason: "virt-admin, which cuts one client off, and virsh",
     },
     Package {
         debian: "qemu-system-x86",

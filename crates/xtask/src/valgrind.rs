@@ -81,6 +81,27 @@ const TARGETS: &[Target] = &[
         name: "install",
         arguments: &["--test-threads=1", "--skip=panic"],
     },
+    // Subscriptions: what libvirt calls, and what crosses to it and back. A
+    // panic's payload is leaked on purpose there, too.
+    Target {
+        package: "virt-event-monitor",
+        kind: Kind::Test,
+        name: "in_process",
+        arguments: &["--test-threads=2", "--skip=panic"],
+    },
+    Target {
+        package: "virt-event-tests",
+        kind: Kind::Test,
+        name: "monitor_close",
+        arguments: &["--test-threads=1", "--skip=panic"],
+    },
+    Target {
+        package: "virt-event-tests",
+        kind: Kind::Test,
+        name: "stream_watch",
+        // The driver in this process brings half of libvirt's daemon along.
+        arguments: &["--test-threads=1", "--skip=panic", "--skip=drivers_own"],
+    },
     // The C boundary, a process for each case. The mutants break it on purpose,
     // and F4 asks the C compiler.
     Target {
@@ -89,12 +110,25 @@ const TARGETS: &[Target] = &[
         name: "process_cases",
         arguments: &["--test-threads=2", "--skip=mutant", "--skip=f04"],
     },
-    // The program above in every way that it can end.
+    // The example programs in every way that they can end.
     Target {
         package: "virt-event-examples",
         kind: Kind::Test,
         name: "lifecycle",
         arguments: &["--test-threads=1"],
+    },
+    // Subscriptions to every kind, refused ones, and a connection that is given
+    // up while it opens.
+    Target {
+        package: "virt-event-examples",
+        kind: Kind::Test,
+        name: "events",
+        arguments: &[
+            "--test-threads=1",
+            "kind",
+            "a_domain_is_found",
+            "a_connection",
+        ],
     },
 ];
 
@@ -146,6 +180,8 @@ fn memcheck(executable: &Path) -> Command {
             "--errors-for-leak-kinds=definite",
             // Some tests run each case in a child process.
             "--trace-children=yes",
+            // The system's programs, such as a libvirtd, are not what is tested.
+            "--trace-children-skip=/usr/bin/*,/usr/sbin/*,/bin/*,*/rig-supervisor",
             // Otherwise one busy thread keeps the others from running.
             "--fair-sched=yes",
             "--num-callers=30",

@@ -8,9 +8,11 @@ use std::time::Duration;
 use smol::future::FutureExt;
 use smol::{Executor, Timer};
 use virt::connect::Connect;
-use virt_event_examples::Failure;
-use virt_event_examples::domain_events::LifecycleSubscription;
+use virt_event_monitor::Monitor;
+use virt_event_monitor::domain::Lifecycle;
 use virt_event_reactor::{AttachError, Leftover};
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -45,7 +47,8 @@ async fn program(executor: &Arc<Executor<'static>>) -> Result<(), Failure> {
     // libvirt's functions may block, so they run on a thread of smol's.
     let connection = smol::unblock(|| Connect::open(Some("test:///default"))).await?;
     let (sender, events) = smol::channel::unbounded();
-    let subscription = LifecycleSubscription::new(&connection, move |event| {
+    let monitor = Monitor::new(&connection)?;
+    let subscription = monitor.subscribe::<Lifecycle>().callback(move |event| {
         // Nobody listens any more: the program is about to end.
         let _ = sender.try_send(event.to_string());
     })?;
@@ -77,7 +80,7 @@ async fn program(executor: &Arc<Executor<'static>>) -> Result<(), Failure> {
     }
     ticker.cancel().await;
 
-    drop((subscription, domain));
+    drop((subscription, monitor, domain));
     smol::unblock(|| drop(connection)).await;
     smol_adapter::drain(&driver, PATIENCE / 2).await?; // nothing is left behind
     let stats = driver.stats();

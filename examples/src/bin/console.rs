@@ -5,7 +5,6 @@
 //! [`virt_event_examples::console`].
 
 use std::io::{self, Write};
-use std::panic;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -23,6 +22,7 @@ use virt_event_examples::console::session::{self, Message, Setup};
 use virt_event_examples::console::terminal::{self, RestoreOnDrop, Terminal};
 use virt_event_examples::console::{ending, guest, signals};
 use virt_event_examples::interrupt::Race;
+use virt_event_examples::worker::run_beside;
 
 /// How long libvirt may keep its callbacks after the connection is closed.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
@@ -74,19 +74,9 @@ fn run(options: Options) -> Result<(), Failure> {
         closing_limit: None,
     };
 
-    let stop = host_loop.stopper();
-    let worker = thread::Builder::new()
-        .name("libvirt calls".to_owned())
-        .spawn(move || {
-            // Also if this thread panics, or the loop would run for ever.
-            let _stop = OnDrop(stop);
-            talk(setup, &sender, &receiver, &opening)
-        })?;
-    host_loop.run()?;
-    let talked = match worker.join() {
-        Ok(result) => result,
-        Err(panic) => panic::resume_unwind(panic),
-    };
+    let talked = run_beside(&mut *host_loop, move || {
+        talk(setup, &sender, &receiver, &opening)
+    })?;
 
     // Every connection is closed; what libvirt still has on the loop goes now.
     relay.stop();
@@ -184,13 +174,4 @@ fn talk(
 
 fn named(what: &str, error: &io::Error) -> Failure {
     format!("cannot open {what} anew, to read or write without waiting: {error}").into()
-}
-
-/// Calls a function when it goes out of scope.
-struct OnDrop<F: Fn()>(F);
-
-impl<F: Fn()> Drop for OnDrop<F> {
-    fn drop(&mut self) {
-        (self.0)();
-    }
 }

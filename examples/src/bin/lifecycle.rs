@@ -6,20 +6,20 @@
 //! no keepalive.
 
 use std::error::Error;
-use std::fmt;
-use std::io::{self, Write};
 use std::process::{self, ExitCode};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use virt::connect::Connect;
 use virt::domain::Domain;
 use virt_event_examples::Failure;
-use virt_event_examples::domain_events::LifecycleSubscription;
 use virt_event_examples::interrupt::{self, Interrupt, Interrupted, Race};
-use virt_event_examples::lifecycle::LifecycleEvent;
 use virt_event_examples::options::{self, Options, Request};
+use virt_event_examples::output::{is_broken_pipe, print, say};
+use virt_event_examples::worker::run_beside;
+use virt_event_monitor::domain::Lifecycle;
+use virt_event_monitor::{CloseReason, Monitor};
 
 const HELP: &str = "\
 Usage: lifecycle [--uri URI] [--loop LOOP]
@@ -76,7 +76,8 @@ fn exit_status(error: &(dyn Error + Send + Sync + 'static)) -> u8 {
 
 /// What the thread that talks to libvirt waits for.
 enum Message {
-    Event(LifecycleEvent),
+    Event(Lifecycle),
+    Closed(CloseReason),
     Interrupted,
 }
 
@@ -104,19 +105,9 @@ fn run(options: Options) -> Result<(), Failure> {
         }
     })?;
 
-    let stop = host_loop.stopper();
-    let worker = thread::Builder::new()
-        .name("libvirt calls".to_owned())
-        .spawn(move || {
-            // Also if this thread panics, or the loop would run for ever.
-            let _stop = OnDrop(stop);
-            talk(options.uri.as_deref(), sender, &receiver, &opening)
-        })?;
-    host_loop.run()?;
-    let talked = match worker.join() {
-        Ok(result) => result,
-        Err(panic) => std::panic::resume_unwind(panic),
-    };
+    let talked = run_beside(&mut *host_loop, move || {
+        talk(options.uri.as_deref(), sender, &receiver, &opening)
+    })?;
 
     // Every connection is closed; what libvirt still has on the loop goes now.
     drop(interrupt);
@@ -149,30 +140,35 @@ fn talk(
     // process have no keepalive and refuse, which does not matter.
     let _ = connection.set_keep_alive(5, 3);
 
-    // The callback runs on the loop, so it only passes the event on. Declared
-    // after the connection, the subscription ends before it.
-    let _subscription = LifecycleSubscription::new(&connection, move |event| {
+    // The callbacks run on the loop, so they only pass the news on. Declared
+    // after the connection, the subscriptions end before it.
+    let monitor = Monitor::new(&connection)?;
+    let closed = sender.clone();
+    let _events = monitor.subscribe::<Lifecycle>().callback(move |event| {
         let _ = sender.send(Message::Event(event));
-    })
-    .map_err(|error| failure("cannot subscribe to events", &error))?;
+    })?;
+    let _end = monitor.on_close(move |reason| {
+        let _ = closed.send(Message::Closed(reason));
+    });
     match uri {
-        Some(uri) => follow(uri, &connection, receiver),
+        Some(uri) => follow(uri, receiver),
         None => play(&connection, receiver),
     }
 }
 
 /// Prints events until Ctrl-C.
-fn follow(uri: &str, connection: &Connect, receiver: &Receiver<Message>) -> Result<(), Failure> {
+fn follow(uri: &str, receiver: &Receiver<Message>) -> Result<(), Failure> {
     say(format_args!("following {uri} until Ctrl-C"));
-    loop {
-        match receiver.recv_timeout(Duration::from_secs(1)) {
-            Ok(Message::Event(event)) => print(format_args!("{event}\n"))?,
-            Ok(Message::Interrupted) => return Ok(()),
-            // Asks this process only, not the host.
-            Err(RecvTimeoutError::Timeout) if connection.is_alive().unwrap_or(false) => {}
-            Err(_) => return Err(format!("the connection to {uri} is gone").into()),
+    for message in receiver {
+        match message {
+            Message::Event(event) => print(format_args!("{event}\n"))?,
+            Message::Closed(reason) => {
+                return Err(format!("the connection to {uri} was closed: {reason}").into());
+            }
+            Message::Interrupted => break,
         }
     }
+    Ok(())
 }
 
 /// Makes four things happen to the domain `test` and prints what comes of it.
@@ -200,6 +196,9 @@ fn print_events(verbs: &[&str], receiver: &Receiver<Message>) -> Result<(), Fail
         match receiver.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             Ok(Message::Event(event)) => print(format_args!("{event}\n"))?,
             Ok(Message::Interrupted) => return Err(Interrupted.into()),
+            Ok(Message::Closed(reason)) => {
+                return Err(format!("the connection was closed: {reason}").into());
+            }
             Err(_) => {
                 return Err(format!(
                     "event {number} of {}, for `{verb}`, did not arrive within {} s",
@@ -216,34 +215,6 @@ fn print_events(verbs: &[&str], receiver: &Receiver<Message>) -> Result<(), Fail
 /// libvirt's own words, after ours.
 fn failure(what: &str, error: &virt::error::Error) -> Failure {
     format!("{what}: {}", error.message()).into()
-}
-
-fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
-    error
-        .downcast_ref::<io::Error>()
-        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-}
-
-/// Prints at once, also into a pipe.
-fn print(text: fmt::Arguments<'_>) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    stdout.write_fmt(text)?;
-    stdout.flush()
-}
-
-/// Tells the person at the terminal. Unlike `eprintln!` it does not panic where
-/// stderr is closed or full: there is nowhere left to report that.
-fn say(line: fmt::Arguments<'_>) {
-    let _ = writeln!(io::stderr(), "{line}");
-}
-
-/// Calls a function when it goes out of scope.
-struct OnDrop<F: Fn()>(F);
-
-impl<F: Fn()> Drop for OnDrop<F> {
-    fn drop(&mut self) {
-        (self.0)();
-    }
 }
 
 #[cfg(test)]

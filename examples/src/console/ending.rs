@@ -1,6 +1,5 @@
 //! How the program ends: what it says, its status, and not too late.
 
-use std::error::Error;
 use std::io;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
@@ -11,6 +10,7 @@ use signal_hook::low_level;
 use super::notices::say;
 use crate::Failure;
 use crate::interrupt::{self, Interrupted};
+use crate::output::is_broken_pipe;
 
 /// How long closing may take.
 const CLOSING_LIMIT: Duration = Duration::from_secs(5);
@@ -34,12 +34,6 @@ fn verdict(result: &Result<(), Failure>) -> Option<(String, u8)> {
         }
         Err(error) => Some((error.to_string(), 1)),
     }
-}
-
-fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
-    error
-        .downcast_ref::<io::Error>()
-        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// Ends the process when closing takes too long, unless it is dropped before.

@@ -1,5 +1,5 @@
-//! Finding a guest and opening its console. All of it may block, but for what
-//! moves bytes.
+//! A guest's state and its console. All of it may block, but for what moves
+//! bytes.
 
 use virt::connect::Connect;
 use virt::domain::Domain;
@@ -12,46 +12,6 @@ use super::options::Options;
 use super::relay::Stream;
 use crate::Failure;
 
-/// Looks `options.domain` up: as a name, then as a UUID, then as an id.
-///
-/// # Errors
-///
-/// - There is no such domain, or the host does not answer.
-pub fn find(connection: &Connect, options: &Options) -> Result<Domain, Failure> {
-    let wanted = options.domain.as_str();
-    let by_name = || Some(connection.lookup_domain_by_name(wanted));
-    let by_uuid = || is_uuid(wanted).then(|| connection.lookup_domain_by_uuid_string(wanted));
-    let by_id = || {
-        let id = wanted
-            .parse()
-            .ok()
-            .filter(|&id| i32::try_from(id).is_ok())?;
-        Some(connection.lookup_domain_by_id(id))
-    };
-    type Lookup<'a> = &'a dyn Fn() -> Option<Result<Domain, Error>>;
-    let lookups: [Lookup<'_>; 3] = [&by_name, &by_uuid, &by_id];
-    for found in lookups.iter().filter_map(|lookup| lookup()) {
-        match found {
-            Ok(domain) => return Ok(domain),
-            Err(error) if is_missing(&error) => {}
-            Err(error) => return Err(failure(&format!("cannot look `{wanted}` up"), &error)),
-        }
-    }
-    let uri = &options.uri;
-    Err(format!(
-        "there is no domain with the name, UUID or id `{wanted}` on {uri}; \
-         `virsh -c '{uri}' list --all` lists those there are"
-    )
-    .into())
-}
-
-/// 32 hexadecimal digits, with any hyphens. For anything else libvirt would
-/// report a malformed UUID, where the user meant a name.
-fn is_uuid(text: &str) -> bool {
-    let digits = text.bytes().filter(|&byte| byte != b'-');
-    digits.clone().count() == 32 && digits.clone().all(|byte| byte.is_ascii_hexdigit())
-}
-
 /// Whether the guest is running or paused. One that was never defined is gone
 /// when it stops.
 ///
@@ -61,13 +21,9 @@ fn is_uuid(text: &str) -> bool {
 pub fn is_on(domain: &Domain) -> Result<bool, Failure> {
     match domain.is_active() {
         Ok(active) => Ok(active),
-        Err(error) if is_missing(&error) => Ok(false),
+        Err(error) if error.code().is(ErrorNumber::NoDomain) => Ok(false),
         Err(error) => Err(failure("cannot tell whether the guest runs", &error)),
     }
-}
-
-fn is_missing(error: &Error) -> bool {
-    error.code().is(ErrorNumber::NoDomain)
 }
 
 /// The guest's console, to be moved on by [`Relay`](super::relay::Relay).
@@ -141,19 +97,6 @@ const PAIRS: [(HandleEvents, StreamEvents); 4] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_uuids_are_taken_for_one() {
-        for uuid in [
-            "6695eb01-f6a4-8304-79aa-97f2502e193f",
-            "6695EB01F6A4830479AA97F2502E193F",
-        ] {
-            assert!(is_uuid(uuid), "{uuid}");
-        }
-        for name in ["test", "", "1", "6695eb01-f6a4-8304-79aa-97f2502e193", "é"] {
-            assert!(!is_uuid(name), "{name}");
-        }
-    }
 
     #[test]
     fn events_keep_their_meaning() {

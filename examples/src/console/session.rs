@@ -20,6 +20,7 @@ use super::phase::{News, Phase, Step};
 use super::relay::{Relay, Report};
 use super::terminal::Terminal;
 use crate::Failure;
+use crate::domain;
 use crate::interrupt::Interrupted;
 
 /// How long the end of a stream may come after the stop of its guest, and the
@@ -76,7 +77,7 @@ pub fn run(
     let monitor = Monitor::new(connection)?;
     let closed = sender.clone();
     let _closing = monitor.on_close(move |reason| drop(closed.send(Message::Closed(reason))));
-    let domain = guest::find(connection, &setup.options)?;
+    let domain = domain::find(connection, &setup.options.domain)?;
     // Of all guests: one that was never defined comes back as another one, with
     // the same name.
     let events = sender.clone();

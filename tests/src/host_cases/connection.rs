@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use virt::connect::Connect;
 use virt::domain::Domain;
-use virt_event_examples::domain_events::LifecycleSubscription;
+use virt_event_monitor::domain::Lifecycle;
+use virt_event_monitor::{Monitor, Subscription};
 
 use super::bell::Bell;
 
 /// libvirt's built-in test hypervisor, with a subscription to its events.
 pub(super) struct Connection {
     // Dropped in this order: the last one closes the connection.
-    _subscription: LifecycleSubscription,
+    _subscription: Subscription,
     domain: Domain,
     _connection: Connect,
     seen: Arc<Bell>,
@@ -25,7 +26,10 @@ impl Connection {
         let connection = Connect::open(Some("test:///default")).expect("libvirt's test driver");
         let seen = Arc::new(Bell::default());
         let bell = Arc::clone(&seen);
-        let subscription = LifecycleSubscription::new(&connection, move |_| bell.ring());
+        let monitor = Monitor::new(&connection).expect("it is the only one");
+        let subscription = monitor
+            .subscribe::<Lifecycle>()
+            .callback(move |_| bell.ring());
         let domain = connection.lookup_domain_by_name("test");
         Self {
             _subscription: subscription.expect("a subscription"),

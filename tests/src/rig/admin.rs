@@ -1,7 +1,6 @@
 //! The daemon's second door, for its administrator.
 
 use std::path::Path;
-use std::process::Command;
 
 use super::RigError;
 use super::directory::Directory;
@@ -14,24 +13,7 @@ pub(super) fn ask(
     arguments: &[&str],
 ) -> Result<String, RigError> {
     let uri = format!("libvirtd+unix:///session?socket={}", socket.display());
-    let output = Command::new(VIRT_ADMIN.path()?)
-        .args(["--connect", &uri])
-        .args(arguments)
-        .env_clear()
-        .envs(directory.environment())
-        .output()
-        .map_err(RigError::system("run virt-admin"))?;
-    if !output.status.success() {
-        return Err(RigError::Failed {
-            what: format!(
-                "virt-admin {} ended with {}",
-                arguments.join(" "),
-                output.status
-            ),
-            printed: String::from_utf8_lossy(&output.stderr).into_owned(),
-        });
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    VIRT_ADMIN.ask(directory, &uri, arguments)
 }
 
 /// The numbers in the first column of `client-list`.

@@ -1,10 +1,13 @@
 //! Why the fixture could not do what it was asked.
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
 /// Why the fixture could not do what it was asked.
-#[derive(Debug, thiserror::Error)]
+///
+/// `Debug` is the message too, because that is what a failed test prints.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum RigError {
     /// The machine lacks a program. It is to be installed; no test is skipped.
@@ -70,5 +73,11 @@ impl RigError {
     pub(super) fn system(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let what = what.into();
         move |source| Self::System { what, source }
+    }
+}
+
+impl fmt::Debug for RigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }

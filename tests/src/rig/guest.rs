@@ -36,23 +36,40 @@ impl Guests {
     ///
     /// - QEMU or binutils are not installed.
     pub fn xml(&self, name: &str) -> Result<String, RigError> {
+        self.xml_with(name, &Hardware::default())
+    }
+
+    /// The definition of such a guest with other hardware.
+    ///
+    /// # Errors
+    ///
+    /// - As for [`xml`](Self::xml).
+    pub fn xml_with(&self, name: &str, hardware: &Hardware<'_>) -> Result<String, RigError> {
+        let Hardware {
+            memory_mib,
+            domain,
+            devices,
+        } = hardware;
         let image = self.directory.join("echo.img");
         image::ensure(&image)?;
         let (image, emulator) = (image.display(), QEMU.path()?);
         let emulator = emulator.display();
         // Emulated even where there is /dev/kvm: nested, that is slower. The
-        // image is a floppy because no other read-only disk boots.
+        // image is a floppy because no other read-only disk boots. Of disks from
+        // which the machine may not boot, the BIOS knows nothing.
         Ok(format!(
             "<domain type='qemu'>
   <name>{name}</name>
-  <memory unit='MiB'>2</memory>
+  <memory unit='MiB'>{memory_mib}</memory>
   <vcpu>1</vcpu>
   <os>
     <type arch='x86_64' machine='pc'>hvm</type>
     <boot dev='fd'/>
+    <boot dev='hd'/>
   </os>
   <features><acpi/></features>
   <on_poweroff>destroy</on_poweroff>
+  {domain}
   <devices>
     <emulator>{emulator}</emulator>
     <disk type='file' device='floppy'>
@@ -64,7 +81,7 @@ impl Guests {
     <controller type='usb' model='none'/>
     <serial type='pty'/>
     <console type='pty'/>
-    <memballoon model='none'/>
+    {devices}
   </devices>
 </domain>
 "
@@ -75,6 +92,29 @@ impl Guests {
     pub fn process(&self, name: &str) -> Option<Running> {
         let file = self.pid_files.join(format!("{name}.pid"));
         Running::of_file(&file, self.directory.path())
+    }
+}
+
+/// What a guest is made of, beyond what every guest of ours needs. The default
+/// is nothing, which starts fastest.
+#[derive(Debug, Clone, Copy)]
+pub struct Hardware<'a> {
+    /// Its memory.
+    pub memory_mib: u32,
+    /// XML for below `<domain>`.
+    pub domain: &'a str,
+    /// XML for below `<devices>`. libvirt adds a memory balloon unless it finds
+    /// one here, such as the `none` of the default.
+    pub devices: &'a str,
+}
+
+impl Default for Hardware<'_> {
+    fn default() -> Self {
+        Self {
+            memory_mib: 2,
+            domain: "",
+            devices: "<memballoon model='none'/>",
+        }
     }
 }
 
@@ -99,6 +139,8 @@ impl Guest {
     pub const RESET: u8 = 0x12;
     /// Makes it turn itself off.
     pub const POWER_OFF: u8 = 0x14;
+    /// Begins a [`Poke`](super::Poke).
+    pub const POKE: u8 = 0x10;
 
     /// Creates a guest that does not run yet, so that the console can be opened
     /// before it prints its banner.

@@ -7,7 +7,7 @@ use std::thread;
 use rustix::process::Signal;
 
 use super::directory::Directory;
-use super::program::LIBVIRTD;
+use super::program::{LIBVIRTD, VIRSH};
 use super::supervisor::Supervisor;
 use super::{Guests, RigError, Running, admin, handshake, unprivileged, wait_until};
 
@@ -143,6 +143,17 @@ impl Daemon {
     fn uri(&self, driver: &str, path: &str) -> String {
         let socket = self.socket();
         format!("{driver}+unix://{path}?socket={}", socket.display())
+    }
+
+    /// Runs `virsh` on the driver for QEMU, for a call that the bindings lack,
+    /// and returns what it prints.
+    ///
+    /// # Errors
+    ///
+    /// - virsh is not installed, or it fails, as when libvirt says no. The error
+    ///   shows what it printed.
+    pub fn virsh(&self, arguments: &[&str]) -> Result<String, RigError> {
+        VIRSH.ask(&self.directory, &self.qemu_uri(), arguments)
     }
 
     /// What is needed for guests on [`qemu_uri`](Self::qemu_uri).

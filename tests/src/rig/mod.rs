@@ -28,6 +28,15 @@
 //! - libvirt inside the test's process is not touched: no connection is opened,
 //!   no loop is registered.
 //!
+//! # A trap
+//!
+//! Do not let two threads call into one connection while one of the calls may
+//! take long, such as a blocking `virStreamRecv`. The thread that waits for the
+//! daemon does so on behalf of the others; libvirt 9.0 wakes it with
+//! `g_main_loop_quit`, which is lost if that thread is about to enter its loop.
+//! The second call is then never sent. On a busy machine we saw that once in a
+//! hundred times. A connection for each thread does not have it.
+//!
 //! # What it is not
 //!
 //! It has no event loop and no console: those are what the tests are about.
@@ -41,6 +50,7 @@ mod guest;
 mod handshake;
 mod image;
 mod libvirtd;
+mod poke;
 mod program;
 mod running;
 mod supervising;
@@ -50,7 +60,8 @@ mod unprivileged;
 pub use self::deadline::{PATIENCE, wait_until};
 pub use self::embedded::Embedded;
 pub use self::error::RigError;
-pub use self::guest::{Guest, Guests};
+pub use self::guest::{Guest, Guests, Hardware};
 pub use self::libvirtd::{Daemon, DaemonBuilder};
+pub use self::poke::Poke;
 pub use self::running::Running;
 pub use self::supervising::supervise;

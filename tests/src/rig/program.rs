@@ -3,8 +3,10 @@
 use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::process::Command;
 
 use super::RigError;
+use super::directory::Directory;
 
 /// One program, and where it comes from.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +21,10 @@ pub(super) const LIBVIRTD: Program = Program {
 };
 pub(super) const VIRT_ADMIN: Program = Program {
     name: "virt-admin",
+    package: "libvirt-clients",
+};
+pub(super) const VIRSH: Program = Program {
+    name: "virsh",
     package: "libvirt-clients",
 };
 pub(super) const QEMU: Program = Program {
@@ -49,6 +55,35 @@ impl Program {
                 package: self.package,
             })
     }
+
+    /// Runs one of libvirt's clients on the daemon behind `uri`, and returns
+    /// what it prints.
+    pub(super) fn ask(
+        self,
+        directory: &Directory,
+        uri: &str,
+        arguments: &[&str],
+    ) -> Result<String, RigError> {
+        let output = Command::new(self.path()?)
+            .args(["--connect", uri])
+            .args(arguments)
+            .env_clear()
+            .envs(directory.environment())
+            .output()
+            .map_err(RigError::system(format!("run {}", self.name)))?;
+        if !output.status.success() {
+            return Err(RigError::Failed {
+                what: format!(
+                    "{} {} ended with {}",
+                    self.name,
+                    arguments.join(" "),
+                    output.status
+                ),
+                printed: String::from_utf8_lossy(&output.stderr).into_owned(),
+            });
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
 }
 
 /// The PATH of this process and of what it starts. Not every user has the
@@ -70,7 +105,8 @@ mod tests {
             name: "virt-event-no-such-program",
             package: "virt-event-no-such-package",
         };
-        let message = program.path().unwrap_err().to_string();
+        // As a failed test prints it.
+        let message = format!("{:?}", program.path().unwrap_err());
         assert!(
             message.contains("`virt-event-no-such-program`"),
             "{message}"
@@ -81,7 +117,9 @@ mod tests {
 
     #[test]
     fn all_are_here() {
-        for program in [LIBVIRTD, VIRT_ADMIN, QEMU, ASSEMBLER, LINKER, UNSHARE] {
+        for program in [
+            LIBVIRTD, VIRT_ADMIN, VIRSH, QEMU, ASSEMBLER, LINKER, UNSHARE,
+        ] {
             program.path().unwrap();
         }
     }

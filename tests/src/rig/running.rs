@@ -61,12 +61,18 @@ impl Running {
         wait_until(&format!("process {} ends", self.0), || self.has_ended())
     }
 
-    /// Whether it does not run any more; it may not have been reaped yet.
+    /// Whether none of its threads runs any more; it may not have been reaped yet.
+    ///
+    /// The first thread can end before the others, which still hold what belongs
+    /// to all of them: with the lock on a pid file, the next daemon cannot start.
     pub fn has_ended(self) -> bool {
-        matches!(
-            state(&format!("/proc/{}/stat", self.0)),
-            None | Some('Z' | 'X')
-        )
+        let Ok(threads) = fs::read_dir(format!("/proc/{}/task", self.0)) else {
+            return true;
+        };
+        threads.flatten().all(|thread| {
+            let stat = thread.path().join("stat");
+            matches!(state(&stat.to_string_lossy()), None | Some('Z' | 'X'))
+        })
     }
 
     /// Stops it, and waits until none of its threads runs.

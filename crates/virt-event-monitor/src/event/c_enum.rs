@@ -50,7 +50,7 @@ macro_rules! c_enum {
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 match self {
-                    $(Self::$variant => f.write_str($word),)+
+                    $(Self::$variant => f.pad($word),)+
                     Self::Unknown(raw) => write!(f, "unknown: {raw}"),
                 }
             }

@@ -69,7 +69,14 @@ payloads! {
         /// Who the client is; empty without authentication.
         subject: Vec<GraphicsIdentity>,
     }
-    |e, f| write!(f, "graphics client {} ({})", e.remote.node, e.phase);
+    |e, f| {
+        f.write_str("graphics client")?;
+        // At a Unix socket it has no name.
+        if !e.remote.node.is_empty() {
+            write!(f, " {}", e.remote.node)?;
+        }
+        write!(f, " ({})", e.phase)
+    };
 
     /// Reading or writing a disk failed, with the reason.
     #[doc(alias = "VIR_DOMAIN_EVENT_ID_IO_ERROR_REASON")]
@@ -351,9 +358,11 @@ c_enum! {
 pub struct GraphicsAddress {
     /// What kind of address it is.
     pub family: GraphicsAddressType,
-    /// The IP address, or the path of the socket.
+    /// The IP address. For a Unix socket libvirt's header promises the path, but
+    /// QEMU leaves this empty.
     pub node: String,
-    /// The port, where there is one.
+    /// The port, where there is one. For a Unix socket QEMU puts the path here,
+    /// which is empty at the client's end.
     pub service: Option<String>,
 }
 

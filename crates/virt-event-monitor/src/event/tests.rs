@@ -191,6 +191,13 @@ fn the_table_in_the_docs_lists_every_kind() {
             kind.since().to_owned(),
         ];
         assert_eq!(row[..4], expected, "{kind:?}");
+        // That they are true is tested where the events are produced.
+        let producers: Vec<_> = row[4].split(", ").collect();
+        let known = ["test driver", "QEMU guest", "daemon"];
+        assert!(
+            producers == ["C callback only"] || producers.iter().all(|it| known.contains(it)),
+            "{kind:?}: {producers:?}"
+        );
     }
 }
 

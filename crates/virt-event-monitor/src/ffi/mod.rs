@@ -21,7 +21,7 @@ pub(crate) use self::later::{later, loop_is_installed, soon};
 pub use self::object::Object;
 pub(crate) use self::object::RawObject;
 pub(crate) use self::registration::{FromC, Registration, Sink, register};
-pub(crate) use self::stream::{OnStreamEvents, add_stream_callback};
+pub(crate) use self::stream::{OnStreamEvents, StreamListening, add_stream_callback};
 
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};

@@ -38,10 +38,11 @@ pub(super) type Erased = unsafe extern "C" fn();
 /// What `opaque` points to.
 struct Registered<E> {
     sink: Arc<dyn Sink<E>>,
-    /// Keeps the connection until libvirt has let go of the callback: libvirt
-    /// holds a reference of its own, and would close the connection under a
-    /// lock if that were the last one.
-    keep: Arc<dyn Send + Sync>,
+    /// Until libvirt has let go of the callback: it holds a reference of its
+    /// own, and would close the connection under a lock if that were the last
+    /// one.
+    #[expect(dead_code, reason = "keeps the connection until it is dropped")]
+    connection: Connect,
 }
 
 /// A callback that libvirt has. It has to be [removed](Self::remove).
@@ -52,7 +53,6 @@ pub(crate) struct Registration {
 }
 
 /// Asks libvirt to tell `sink` of the events of a type, of `object` or of all.
-/// `keep` is what keeps the connection.
 ///
 /// libvirt takes one callback with the same function for the same events of a
 /// connection, and refuses a second one.
@@ -64,12 +64,15 @@ pub(crate) fn register<E: TypedEvent>(
     connection: &Connect,
     object: Option<&RawObject<'_>>,
     sink: Arc<dyn Sink<E>>,
-    keep: Arc<dyn Send + Sync>,
 ) -> Result<Registration, Error> {
     let kind = E::KIND;
     let function = E::callback();
     assert!(object.is_none_or(|object| object.kind == kind.object()));
-    let opaque = Box::into_raw(Box::new(Registered { sink, keep })).cast::<c_void>();
+    let opaque = Box::into_raw(Box::new(Registered {
+        sink,
+        connection: connection.clone(),
+    }))
+    .cast::<c_void>();
     let pointer = object.map_or(ptr::null_mut(), |object| object.pointer);
     // SAFETY: the pointer is used in the next call only, while the connection is
     // borrowed.
@@ -174,14 +177,39 @@ unsafe extern "C" fn free<E: 'static>(opaque: *mut c_void) {
     guarded(|| {
         // SAFETY: the box made in `register`; libvirt calls this once, with no
         // call under way.
-        let Registered { sink, keep } = *unsafe { Box::from_raw(opaque.cast::<Registered<E>>()) };
-        drop(sink);
+        let registered = unsafe { Box::from_raw(opaque.cast::<Registered<E>>()) };
         if REMOVING.get() {
             // Whoever removes the callback has the connection, so this is not
             // the last reference.
-            drop(keep);
+            drop(registered);
         } else {
-            soon(move || drop(keep));
+            soon(move || drop(registered));
         }
     });
+}
+
+/// What the sink gets when `call` calls [`FromC::callback`] with this `opaque`,
+/// as libvirt does.
+#[cfg(test)]
+pub(super) fn received<E: TypedEvent>(
+    connection: &Connect,
+    call: impl FnOnce(*mut c_void),
+) -> Vec<E> {
+    struct Collect<E>(std::sync::Mutex<Vec<E>>);
+
+    impl<E: Send> Sink<E> for Collect<E> {
+        fn accept(&self, event: E) {
+            self.0.lock().unwrap().push(event);
+        }
+    }
+
+    let collect = Arc::new(Collect(Vec::new().into()));
+    let opaque = Box::into_raw(Box::new(Registered::<E> {
+        sink: collect.clone(),
+        connection: connection.clone(),
+    }));
+    call(opaque.cast());
+    // SAFETY: the box made above.
+    drop(unsafe { Box::from_raw(opaque) });
+    std::mem::take(&mut *collect.0.lock().unwrap())
 }

@@ -2,8 +2,10 @@
 
 #![expect(unsafe_code, reason = "calls libvirt through virt::sys")]
 
+use std::collections::BTreeMap;
 use std::ffi::{c_int, c_void};
-use std::sync::Arc;
+use std::ptr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use virt::error::Error;
 use virt::stream::Stream;
@@ -16,52 +18,70 @@ pub(crate) trait OnStreamEvents: Send + Sync {
     fn stream_events(&self, events: i32);
 }
 
-/// What `opaque` points to.
-type Listener<T> = Arc<T>;
+/// Who hears of each stream that is watched. `opaque` is a key into this, and
+/// there is nothing that libvirt should free: its remote driver (9.0) never
+/// calls the free function of a stream, while the others do.
+static LISTENERS: Mutex<Listeners> = Mutex::new(Listeners {
+    by_key: BTreeMap::new(),
+    last_key: 0,
+});
+
+struct Listeners {
+    by_key: BTreeMap<usize, Arc<dyn OnStreamEvents>>,
+    last_key: usize,
+}
+
+fn listeners() -> MutexGuard<'static, Listeners> {
+    LISTENERS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A listener's place. Nothing is told to it when this has been dropped.
+#[derive(Debug)]
+pub(crate) struct StreamListening {
+    key: usize,
+}
+
+impl StreamListening {
+    fn new(listener: Arc<dyn OnStreamEvents>) -> Self {
+        let mut listeners = listeners();
+        listeners.last_key += 1;
+        let key = listeners.last_key;
+        listeners.by_key.insert(key, listener);
+        Self { key }
+    }
+}
+
+impl Drop for StreamListening {
+    fn drop(&mut self) {
+        let listener = listeners().by_key.remove(&self.key);
+        drop(listener);
+    }
+}
 
 /// Asks libvirt to call `listener` whenever the stream is ready for one of
 /// `events`. `Stream::event_remove_callback` takes that back.
-pub(crate) fn add_stream_callback<T: OnStreamEvents + 'static>(
+pub(crate) fn add_stream_callback(
     stream: &Stream,
     events: i32,
-    listener: Arc<T>,
-) -> Result<(), Error> {
-    let opaque = Box::into_raw(Box::new(listener)).cast::<c_void>();
+    listener: Arc<dyn OnStreamEvents>,
+) -> Result<StreamListening, Error> {
+    let listening = StreamListening::new(listener);
+    let opaque = ptr::without_provenance_mut::<c_void>(listening.key);
     // SAFETY: used in the next call only, while the stream is borrowed.
     let raw = unsafe { stream.as_ptr() };
-    // SAFETY: a live stream; `opaque` is what the two functions expect; libvirt
-    // calls `free` once, after the last call, and not at all if it refuses.
-    let added = unsafe {
-        sys::virStreamEventAddCallback(raw, events, Some(ready::<T>), opaque, Some(free::<T>))
-    };
+    // SAFETY: a live stream; `ready` does not follow `opaque`.
+    let added = unsafe { sys::virStreamEventAddCallback(raw, events, Some(ready), opaque, None) };
     if added < 0 {
-        let error = Error::last_error();
-        // SAFETY: the box made above; libvirt has not taken it.
-        drop(unsafe { Box::from_raw(opaque.cast::<Listener<T>>()) });
-        return Err(error);
+        return Err(Error::last_error());
     }
-    Ok(())
+    Ok(listening)
 }
 
-unsafe extern "C" fn ready<T: OnStreamEvents>(
-    _stream: sys::virStreamPtr,
-    events: c_int,
-    opaque: *mut c_void,
-) {
+unsafe extern "C" fn ready(_stream: sys::virStreamPtr, events: c_int, opaque: *mut c_void) {
     guarded(|| {
-        // SAFETY: the box made above, alive until `free`. The clone outlives a
-        // removal of the callback inside of it.
-        let listener = Arc::clone(unsafe { &*opaque.cast::<Listener<T>>() });
-        listener.stream_events(events);
-    });
-}
-
-/// libvirt holds locks while it calls this. The listener is only our own data:
-/// its closure is dropped elsewhere.
-unsafe extern "C" fn free<T: OnStreamEvents>(opaque: *mut c_void) {
-    guarded(|| {
-        // SAFETY: the box made above; libvirt calls this once, with no call
-        // under way.
-        drop(unsafe { Box::from_raw(opaque.cast::<Listener<T>>()) });
+        let listener = listeners().by_key.get(&opaque.addr()).cloned();
+        if let Some(listener) = listener {
+            listener.stream_events(events);
+        }
     });
 }

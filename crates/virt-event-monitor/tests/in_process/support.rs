@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 
 use virt::connect::Connect;
 use virt::domain::Domain;
-use virt_event_loop::{EventLoop, LoopThread, Reactor};
-use virt_event_monitor::Monitor;
+use virt_event_loop::{EventLoop, LoopThread};
+use virt_event_monitor::domain::ControlError;
+use virt_event_monitor::{Monitor, Subscription};
 
 /// After this long a test has failed.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
@@ -23,10 +24,23 @@ static LOOP: LazyLock<Mutex<LoopThread>> = LazyLock::new(|| {
     Mutex::new(event_loop.spawn().unwrap())
 });
 
-/// A connection, the loop being there.
-pub(crate) fn connect() -> Connect {
+/// A subscription that lasts as long as the process. libvirt's test driver has
+/// one queue of events for the process, and an event that comes while the last
+/// callback of all is taken away blocks that queue for good (src/fan.rs).
+static LASTING: LazyLock<Subscription> = LazyLock::new(|| {
     LazyLock::force(&LOOP);
     virt::error::clear_error_callback();
+    let connection = Connect::open(Some("test:///default")).unwrap();
+    let monitor = Monitor::new(&connection).unwrap();
+    monitor
+        .subscribe::<ControlError>()
+        .callback(|_| {})
+        .unwrap()
+});
+
+/// A connection, the loop being there.
+pub(crate) fn connect() -> Connect {
+    LazyLock::force(&LASTING);
     Connect::open(Some("test:///default")).unwrap()
 }
 
@@ -108,12 +122,6 @@ pub(crate) fn settle() {
         receiver.recv_timeout(LIMIT).unwrap();
     }
     drop(timer);
-}
-
-/// The reactor of this process.
-pub(crate) fn reactor() -> Arc<Reactor> {
-    LazyLock::force(&LOOP);
-    Reactor::installed().unwrap()
 }
 
 /// Polls a future on this thread until it is ready.
