@@ -3,10 +3,8 @@
 
 mod on_terminal;
 mod piped;
-mod program;
 mod pseudo_terminal;
 
 pub use self::on_terminal::OnTerminal;
 pub use self::piped::{Ended, Piped};
-pub use self::program::program;
 pub use self::pseudo_terminal::PseudoTerminal;

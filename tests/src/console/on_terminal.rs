@@ -7,7 +7,8 @@ use std::process::{Child, Command};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{PseudoTerminal, program};
+use super::PseudoTerminal;
+use crate::program::program;
 use crate::rig::wait_until;
 
 /// Runs the program and says with what status it ended. It reads a line before
@@ -38,7 +39,7 @@ impl OnTerminal {
         let modes_before = terminal.modes();
         let shell = Command::new("setsid")
             .args(["--ctty", "sh", "-c", SHELL, "sh"])
-            .arg(program())
+            .arg(program("console"))
             .args(arguments)
             .env("LC_ALL", "C")
             .env("LIBVIRT_AUTOSTART", "0")

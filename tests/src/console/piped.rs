@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::program;
+use crate::program::program;
 use crate::rig::wait_until;
 
 /// A `console` that reads from what it is given and prints into files. Killed
@@ -40,7 +40,7 @@ impl Piped {
         stdin: impl Into<Stdio>,
     ) -> io::Result<Self> {
         let directory = tempfile::tempdir()?;
-        let child = Command::new(program())
+        let child = Command::new(program("console"))
             .args(arguments)
             .env("LC_ALL", "C")
             .env("LIBVIRT_AUTOSTART", "0")
