@@ -168,8 +168,9 @@ fn ctrl_right_bracket_leaves_a_guest_that_takes_nothing() -> Tested {
     let scene = Scene::new()?;
     let mut console = scene.on_terminal(&[])?;
     attached(&mut console);
-    // The guest stands still, and its console fills up.
-    console.terminal.type_in(&[b'x'; 120_000]);
+    // The guest stands still, its console fills up, and the daemon, which has
+    // nowhere to put input, reads no more of anything.
+    Stuck::watch(&console)?.type_until(&mut console)?;
     console.terminal.type_in(&[ESCAPE]);
     let (status, said) = console.end();
     let words = "console: the host is slow to close the console";
@@ -286,17 +287,9 @@ fn a_daemon_that_hangs_loses_no_input() -> Tested {
 fn a_daemon_that_hangs_holds_up_neither_the_loop_nor_a_second_signal() -> Tested {
     let scene = Scene::new()?;
     let mut console = scene.ready(&[])?;
-    let sending = thread_of(&console, "to the guest")?;
-    wait_until("nothing is sent", || is_steady(|| system_call(&sending)))?;
-    let idle = system_call(&sending);
+    let stuck = Stuck::watch(&console)?;
     scene.daemon.freeze()?;
-    // Not so much that our queue is full as well: then no key would be read.
-    while system_call(&sending) == idle {
-        console.terminal.type_in(&[b'x'; 10_000]);
-        wait_until("all is sent, or nothing can be", || {
-            is_steady(|| system_call(&sending))
-        })?;
-    }
+    stuck.type_until(&mut console)?;
     // The thread that sends is stuck, and the loop takes the key.
     console.terminal.type_in(&[ESCAPE]);
     wait_until("the terminal is restored", || console.is_restored())?;
@@ -487,6 +480,35 @@ fn has_ended(console: &OnTerminal) -> bool {
 fn state(console: &OnTerminal) -> Option<char> {
     let stat = fs::read_to_string(format!("/proc/{}/stat", console.pid())).ok()?;
     stat.rsplit_once(") ")?.1.chars().next()
+}
+
+/// Tells when the thread that sends to the guest is stuck.
+struct Stuck {
+    thread: PathBuf,
+    /// The system call that it waits in when there is nothing to send.
+    idle: Option<String>,
+}
+
+impl Stuck {
+    /// Nothing has been typed yet, or all of it has been echoed.
+    fn watch(console: &OnTerminal) -> Result<Self, Box<dyn std::error::Error>> {
+        let thread = thread_of(console, "to the guest")?;
+        wait_until("nothing is sent", || is_steady(|| system_call(&thread)))?;
+        let idle = system_call(&thread);
+        Ok(Self { thread, idle })
+    }
+
+    /// Types until it is stuck, and not so much more that the program's queue is
+    /// full as well: then it would read no key.
+    fn type_until(&self, console: &mut OnTerminal) -> Tested {
+        while system_call(&self.thread) == self.idle {
+            console.terminal.type_in(&[b'x'; 10_000]);
+            wait_until("all is sent, or nothing can be", || {
+                is_steady(|| system_call(&self.thread))
+            })?;
+        }
+        Ok(())
+    }
 }
 
 /// The directory in /proc of the program's thread with this name.
