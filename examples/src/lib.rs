@@ -5,10 +5,12 @@
 //! | `lifecycle` | the life of every domain, from a loop installed by us to a clean end |
 //! | `events` | events of every kind, as text or JSON; connecting [again](reconnect) |
 //! | `watch-tokio`, `watch-glib`, `watch-calloop` | the least that a program needs, 25 lines at most |
+//! | `console` | a guest's console on the terminal: a stream, descriptors of one's own, events, signals, and calls that block |
 //!
 //! A program of yours needs neither this crate nor unsafe code: what is here is
 //! what a whole program has around the few lines that are about libvirt.
 
+pub mod console;
 pub mod domain;
 pub mod events;
 pub mod host_loop;

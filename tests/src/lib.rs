@@ -1,6 +1,7 @@
 //! Suites that need several crates, or a process of their own.
 
 pub mod conformance_page;
+pub mod console;
 pub mod contract_page;
 pub mod exam;
 pub mod expected;
