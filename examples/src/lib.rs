@@ -28,3 +28,13 @@ pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 pub struct Readme;
+
+/// How to end, so that its example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/shutdown.md")]
+pub struct Shutdown;
+
+/// What C and Python call things, so that its examples compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/coming-from-c-or-python.md")]
+pub struct ComingFromCOrPython;
