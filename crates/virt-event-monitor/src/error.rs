@@ -67,6 +67,14 @@ pub enum Error {
     #[error("the stream has been finished or aborted")]
     StreamEnded,
 
+    /// This process was forked from the one that made the monitor. A child may
+    /// use libvirt only after an `exec`.
+    #[error(
+        "the connection belongs to the parent of this forked process; \
+         a child must exec before it uses libvirt"
+    )]
+    Forked,
+
     /// libvirt refuses something else.
     #[error("cannot {attempt}: {}", source.message())]
     Libvirt {

@@ -13,8 +13,7 @@
 
 use std::any::Any;
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use virt::connect::Connect;
 
@@ -57,23 +56,51 @@ type Key = (EventKind, Option<String>);
 
 /// The callbacks that libvirt has for a connection.
 ///
-/// Locked for the length of a call to the host, so that of two subscribers one
-/// is the first, and of two that leave one is the last. The loop's thread may
-/// come here from within a callback and wait; the thread that it waits for needs
-/// no loop in order to have its answer.
+/// The lock is not held across a call to the host. A callback that is on its way
+/// in or out has no registration meanwhile, and only who wants the same events
+/// waits for it.
 #[derive(Default)]
 pub(crate) struct Fans {
-    fans: Mutex<HashMap<Key, Registered>>,
+    callbacks: Mutex<HashMap<Key, Callback>>,
+    /// A callback has arrived or gone.
+    changed: Condvar,
 }
 
-struct Registered {
+struct Callback {
     fan: Arc<dyn AnyFan>,
-    registration: Registration,
+    /// `None` while a thread is with the host because of it.
+    registration: Option<Registration>,
 }
+
+type Callbacks<'a> = MutexGuard<'a, HashMap<Key, Callback>>;
 
 impl Fans {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Registered>> {
-        self.fans.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> Callbacks<'_> {
+        self.callbacks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a callback away from libvirt, as the caller has found that nobody
+    /// needs it.
+    fn remove(&self, mut callbacks: Callbacks<'_>, key: &Key, connection: &Connect) {
+        let callback = callbacks.get_mut(key);
+        let registration = callback.and_then(|callback| callback.registration.take());
+        drop(callbacks);
+        if let Some(registration) = registration {
+            registration.remove(connection);
+        }
+        self.lock().remove(key);
+        self.changed.notify_all();
+    }
+
+    /// Takes every callback away, as the monitor goes.
+    pub(crate) fn clear(&mut self, connection: &Connect) {
+        let callbacks = self.callbacks.get_mut();
+        let callbacks = callbacks.unwrap_or_else(PoisonError::into_inner);
+        for registration in callbacks.drain().filter_map(|(_, it)| it.registration) {
+            registration.remove(connection);
+        }
     }
 }
 
@@ -82,57 +109,81 @@ fn join<E: TypedEvent>(
     object: Option<&RawObject<'_>>,
     sink: Arc<dyn Sink<E>>,
 ) -> Result<Place, virt::error::Error> {
+    let fans = hub.fans();
     let key: Key = (E::KIND, object.map(|object| object.key.clone()));
-    let mut fans = hub.fans().lock();
-    let id = match fans.entry(key.clone()) {
-        Entry::Occupied(registered) => {
-            let fan = Arc::clone(&registered.get().fan).into_any();
-            let Ok(fan) = fan.downcast::<Fan<E>>() else {
+    let mut callbacks = fans.lock();
+    while let Some(callback) = callbacks.get(&key) {
+        if callback.registration.is_some() {
+            let Ok(fan) = Arc::clone(&callback.fan).into_any().downcast::<Fan<E>>() else {
                 unreachable!("a kind of event has one type");
             };
-            fan.add(sink)
-        }
-        Entry::Vacant(vacant) => {
-            let fan = Arc::new(Fan::default());
-            // Before the first event can come.
             let id = fan.add(sink);
-            let registration = register::<E>(hub.connection(), object, fan.clone())?;
-            vacant.insert(Registered { fan, registration });
-            // Not the last one any more.
-            let idle = fans.iter().find(|(_, other)| other.fan.is_idle());
-            let idle = idle.map(|(key, _)| key.clone());
-            if let Some(idle) = idle.and_then(|key| fans.remove(&key)) {
-                idle.registration.remove(hub.connection());
+            return Ok(Place { key, id });
+        }
+        callbacks = fans
+            .changed
+            .wait(callbacks)
+            .unwrap_or_else(PoisonError::into_inner);
+    }
+    let fan = Arc::new(Fan::default());
+    // Before the first event can come.
+    let id = fan.add(sink);
+    let callback = Callback {
+        fan: fan.clone(),
+        registration: None,
+    };
+    callbacks.insert(key.clone(), callback);
+    drop(callbacks);
+
+    let registered = register::<E>(hub.connection(), object, fan);
+
+    let mut callbacks = fans.lock();
+    let result = match registered {
+        Ok(registration) => {
+            if let Some(callback) = callbacks.get_mut(&key) {
+                callback.registration = Some(registration);
             }
-            id
+            Ok(Place { key, id })
+        }
+        Err(error) => {
+            callbacks.remove(&key);
+            Err(error)
         }
     };
-    Ok(Place { key, id })
+    fans.changed.notify_all();
+    if result.is_ok() {
+        // One that was kept as the last is not the last any more.
+        let idle = callbacks.iter().find(|(_, callback)| callback.is_idle());
+        if let Some(key) = idle.map(|(key, _)| key.clone()) {
+            fans.remove(callbacks, &key, hub.connection());
+        }
+    }
+    result
 }
 
 impl Hub {
     /// Gives a place up.
     pub(crate) fn leave(&self, place: Place) {
-        let mut fans = self.fans().lock();
-        let is_last_callback = fans.len() == 1;
-        let Entry::Occupied(registered) = fans.entry(place.key) else {
-            unreachable!("a callback is there as long as it has subscribers");
-        };
-        registered.get().fan.remove(place.id);
-        if registered.get().fan.is_idle() && !is_last_callback {
-            let registered = registered.remove();
-            registered.registration.remove(self.connection());
+        let callbacks = self.fans().lock();
+        if let Some(callback) = callbacks.get(&place.key) {
+            callback.fan.remove(place.id);
+            let is_last = callbacks.values().filter(|it| it.is_there()).count() == 1;
+            if callback.is_idle() && !is_last {
+                self.fans().remove(callbacks, &place.key, self.connection());
+            }
         }
     }
 }
 
-impl Fans {
-    /// Takes every callback away, as the monitor goes.
-    pub(crate) fn clear(&mut self, connection: &Connect) {
-        let fans = self.fans.get_mut().unwrap_or_else(PoisonError::into_inner);
-        for (_, registered) in fans.drain() {
-            registered.registration.remove(connection);
-        }
+impl Callback {
+    /// Whether libvirt has it, and nobody is about to change that.
+    fn is_there(&self) -> bool {
+        self.registration.is_some()
+    }
+
+    /// Whether libvirt has it for nobody.
+    fn is_idle(&self) -> bool {
+        self.is_there() && self.fan.is_idle()
     }
 }
 

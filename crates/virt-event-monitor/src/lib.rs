@@ -61,7 +61,10 @@
 //!   `Monitor`, a `Subscription`, an `Events`, a `StreamWatch`. Drop them before
 //!   you drain the loop. An event holds nothing: it names the domain.
 //! - **Subscribing, and dropping a subscription, are calls to the host**, and may
-//!   block. How long is said on [`Subscription`].
+//!   block: on the loop's thread for ever, if the host is frozen. How long, and
+//!   what to do, is said on [`Subscription`].
+//! - **One [`Monitor`] for the life of a connection.** Clone it; do not make a
+//!   second one when the first is gone.
 //! - **A host that dies without a word** is noticed only with
 //!   `Connect::set_keep_alive`, and then only while the loop runs.
 //! - **An event is history.** When it arrives, the domain may have changed again;
@@ -88,7 +91,7 @@
 //!
 //! | this crate | `virt` | libvirt |
 //! |---|---|---|
-//! | 0.1 | 0.5 | 3.0 or newer to build and run, events up to 9.0 |
+//! | 0.1 | 0.5 | 6.0 or newer, as `virt` asks; events up to 9.0 |
 //!
 //! `virt` is a public dependency and is re-exported, and so is `virt_event`.
 //! `virt` 0.5 is LGPL-2.1 and asks for `libc` 0.2.183 exactly. A libvirt that is
@@ -101,7 +104,11 @@
 //!
 //! libvirt frees a callback's data, and calls a connection's close callback,
 //! with locks of its own held. So no code of yours runs or is dropped there: it
-//! goes to the loop, as a one-shot timer. All unsafe code is in `src/ffi`.
+//! goes to the loop, as a one-shot timer. And whether libvirt frees at all is not
+//! to be relied on (9.0 does not for a stream over a socket, and may twice after a
+//! refusal), so it is given keys instead of pointers. All unsafe code is in
+//! `src/ffi`. In a child process that was forked, whatever came from a monitor is
+//! leaked when it is dropped, and errors when it is used.
 
 #![deny(unsafe_code)]
 
@@ -117,6 +124,7 @@ mod events;
 mod fan;
 mod ffi;
 mod monitor;
+mod owner;
 mod queue;
 mod serial;
 mod stream_watch;

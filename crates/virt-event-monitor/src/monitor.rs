@@ -1,6 +1,7 @@
 //! A connection's events.
 
 use std::fmt;
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use virt::connect::Connect;
@@ -13,13 +14,18 @@ use crate::event::{AnyEvent, EventKind, TypedEvent, domain};
 use crate::events::Events;
 use crate::fan::Fans;
 use crate::ffi::{CloseSlot, address, loop_is_installed};
+use crate::owner::Owner;
 use crate::subscribe::Subscribe;
 
 /// Subscribes to what a connection reports.
 ///
 /// One for each connection, to be cloned where it is needed: it takes the one
 /// close callback that libvirt has room for, and shares it among all its
-/// subscribers.
+/// subscribers. **Keep it as long as the connection.** When the last of it goes
+/// while events are coming in, libvirt (9.0) may report nothing more to a second
+/// monitor on that connection; open another connection instead of making one.
+/// (On drivers inside this process, such as `test:///default`, that is true of
+/// the last monitor in the process.)
 ///
 /// A monitor and whatever comes from it hold a reference on the connection,
 /// which stays open until all of them are dropped. The last one to be dropped
@@ -55,7 +61,11 @@ impl Monitor {
         let listeners = Arc::new(Listeners::default());
         let slot = match CloseSlot::take(connection, listeners.clone()) {
             Ok(slot) => slot,
-            Err(error) if error.code().is(ErrorNumber::OperationInvalid) => {
+            // libvirt says the same of a connection that is lost.
+            Err(error)
+                if error.code().is(ErrorNumber::OperationInvalid)
+                    && connection.is_alive().unwrap_or(false) =>
+            {
                 return Err(Error::CloseCallbackTaken);
             }
             Err(source) => {
@@ -68,10 +78,11 @@ impl Monitor {
         Ok(Self {
             hub: Arc::new(Hub {
                 slot: Some(slot),
-                monitored,
+                monitored: Some(monitored),
                 listeners,
                 fans: Fans::default(),
                 connection: connection.clone(),
+                owner: Owner::current(),
             }),
         })
     }
@@ -164,16 +175,21 @@ impl fmt::Debug for Monitor {
 pub(crate) struct Hub {
     /// `None` once it is given up.
     slot: Option<CloseSlot>,
-    #[expect(dead_code, reason = "keeps other monitors off until it is dropped")]
-    monitored: Monitored,
+    /// `None` at the end.
+    monitored: Option<Monitored>,
     listeners: Arc<Listeners>,
     fans: Fans,
     connection: Connect,
+    owner: Owner,
 }
 
 impl Hub {
     pub(crate) fn connection(&self) -> &Connect {
         &self.connection
+    }
+
+    pub(crate) fn owner(&self) -> Owner {
+        self.owner
     }
 
     pub(crate) fn fans(&self) -> &Fans {
@@ -217,6 +233,15 @@ impl Drop for Monitored {
 
 impl Drop for Hub {
     fn drop(&mut self) {
+        if self.owner.is_parent() {
+            mem::forget(self.slot.take());
+            mem::forget(self.monitored.take());
+            mem::forget(mem::take(&mut self.fans));
+            mem::forget(Arc::clone(&self.listeners));
+            // With one reference too many it is not closed.
+            mem::forget(self.connection.clone());
+            return;
+        }
         self.fans.clear(&self.connection);
         match self.slot.take() {
             Some(slot) if self.listeners.reason().is_none() => slot.release(&self.connection),

@@ -62,7 +62,7 @@ impl<T> Queue<T> {
             Some(waker) if waker.will_wake(context.waker()) => None,
             slot => slot.replace(context.waker().clone()),
         };
-        // What it does is the executor's business, and no lock is held across that.
+        // Dropping one is the executor's business, and no lock is held across that.
         drop(state);
         drop(replaced);
         Poll::Pending
@@ -93,7 +93,9 @@ impl<T> Queue<T> {
 impl<T: Send> Sink<T> for Queue<T> {
     fn accept(&self, event: T) {
         let mut state = self.lock();
-        if state.ended || state.closed.is_some() {
+        // Also after the connection was closed, as long as the reader does not know:
+        // a callback that turns the loop itself keeps back what had arrived.
+        if state.ended {
             return;
         }
         let oldest = if state.events.len() == self.capacity {

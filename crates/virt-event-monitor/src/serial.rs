@@ -22,6 +22,8 @@ struct State<T> {
     closure: Option<Closure<T>>,
     /// What has not been delivered yet, in order.
     waiting: VecDeque<T>,
+    /// Nothing is added to `waiting` any more; the closure goes when that is
+    /// empty.
     ended: bool,
 }
 
@@ -71,6 +73,21 @@ impl<T: 'static> Serial<T> {
                     return;
                 }
             }
+        }
+    }
+
+    /// Calls the closure a last time, now or after the call that is under way.
+    pub(crate) fn call_and_end(&self, event: T) {
+        let mut state = self.lock();
+        if state.ended {
+            return;
+        }
+        state.ended = true;
+        state.waiting.push_back(event);
+        let closure = state.closure.take();
+        drop(state);
+        if let Some(closure) = closure {
+            self.deliver(closure);
         }
     }
 

@@ -1,15 +1,17 @@
 //! Data streams, such as a guest's console, on the loop.
 
 use std::fmt;
+use std::mem;
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use virt::stream::Stream;
 use virt_event::Rejected;
 
 use crate::close::Listening;
 use crate::error::Error;
-use crate::ffi::{OnConnectionClosed, OnStreamEvents, StreamListening, add_stream_callback};
+use crate::ffi::{Entry, OnConnectionClosed, OnStreamEvents, add_stream_callback, guarded};
+use crate::owner::Owner;
 use crate::serial::Serial;
 use crate::{CloseReason, Monitor};
 
@@ -69,10 +71,10 @@ bitflags::bitflags! {
 ///   closure is called once more, with `ERROR` and `HANGUP`; it can receive what
 ///   had arrived, and then [`Error::ConnectionClosed`]. After that call the
 ///   stream is aborted.
-/// - Dropping it aborts the stream. Like finishing, that is a call to the host,
-///   and waits for a [`send`](StreamHandle::send) that is under way on another
-///   thread; how long it may block is described on
-///   [`Subscription`](crate::Subscription).
+/// - Dropping it aborts the stream. Like finishing, that is a call to the host;
+///   how long it may block is described on [`Subscription`](crate::Subscription).
+///   If another thread is in the middle of a [`send`](StreamHandle::send), that
+///   thread aborts the stream when it is done, and nobody waits for it.
 ///
 /// In each case the callback is taken away from libvirt before the stream ends
 /// (later libvirt could not do it any more and would watch a descriptor for
@@ -103,10 +105,11 @@ impl StreamWatch {
     /// # Errors
     ///
     /// - [`Error::ConnectionClosed`] if the connection is lost.
+    /// - [`Error::Forked`] in a child process.
     /// - [`Error::Libvirt`] if libvirt refuses, as when nothing is connected to
     ///   the stream, or it has a callback already.
     ///
-    /// The stream comes back with either, as it was. The closure is dropped by
+    /// The stream comes back with each, as it was. The closure is dropped by
     /// the loop.
     #[doc(alias = "virStreamEventAddCallback")]
     pub fn new(
@@ -115,45 +118,55 @@ impl StreamWatch {
         interest: StreamEvents,
         mut closure: impl FnMut(&StreamHandle, StreamEvents) + Send + 'static,
     ) -> Result<Self, Rejected<Stream, Error>> {
-        let shared = Arc::new_cyclic(|weak: &std::sync::Weak<Shared>| {
+        let shared = Arc::new_cyclic(|weak: &Weak<Shared>| {
             let weak = weak.clone();
             Shared {
-                stream: RwLock::new(None),
+                watched: Mutex::new(None),
                 pending: AtomicI32::new(0),
                 closed: OnceLock::new(),
+                owner: monitor.hub().owner(),
                 closure: Serial::new(move |()| {
                     // Whoever calls has a reference, so this always succeeds.
                     let Some(shared) = weak.upgrade() else { return };
                     let events = shared.pending.swap(0, Ordering::AcqRel);
                     if events != 0 {
                         let events = StreamEvents::from_bits_retain(events);
-                        closure(&StreamHandle { shared }, events);
+                        let handle = StreamHandle { shared };
+                        guarded(|| closure(&handle, events));
+                        handle.shared.after_call(events);
                     }
                 }),
             }
         });
-        if let Some(reason) = monitor.close_reason() {
+        let refused = |error, stream| {
             shared.closure.end();
-            return Err(Rejected::new(Error::ConnectionClosed(reason), stream));
+            Err(Rejected::new(error, stream))
+        };
+        if shared.owner.is_parent() {
+            return refused(Error::Forked, stream);
+        }
+        if let Some(reason) = monitor.close_reason() {
+            return refused(Error::ConnectionClosed(reason), stream);
         }
         // Held until the stream is in its place: the loop may call at once.
-        let mut place = shared
-            .stream
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut place = shared.lock();
         match add_stream_callback(&stream, interest.bits(), shared.clone()) {
-            Ok(listening) => *place = Some(Watched { stream, listening }),
+            Ok(entry) => {
+                *place = Some(Arc::new(Watched {
+                    stream: Some(stream),
+                    entry,
+                }));
+                drop(place);
+            }
             Err(source) => {
                 drop(place);
-                shared.closure.end();
                 let error = Error::Libvirt {
                     attempt: "watch the stream",
                     source,
                 };
-                return Err(Rejected::new(error, stream));
+                return refused(error, stream);
             }
         }
-        drop(place);
         Ok(Self {
             listening: Listening::new(monitor.hub(), shared.clone()),
             handle: StreamHandle { shared },
@@ -165,7 +178,9 @@ impl StreamWatch {
         &self.handle
     }
 
-    /// Ends the stream in order. This is a call to the host and may block.
+    /// Ends the stream in order. This is a call to the host and may block. (If
+    /// another thread is in the middle of sending or receiving, the stream is
+    /// aborted by that thread instead.)
     ///
     /// # Errors
     ///
@@ -238,7 +253,10 @@ impl StreamHandle {
     ///
     /// **This may block** on a connection to a daemon: libvirt then sends at
     /// once and waits until the daemon has taken it, whatever the stream's flags
-    /// say. While the daemon does not read, keepalive is what ends the wait.
+    /// say. A daemon does not read while its guest takes no input. What ends the
+    /// wait then is keepalive, if the loop runs on another thread; so send from
+    /// the loop's thread only what a guest is sure to take. One call sends 256 KiB
+    /// at most.
     ///
     /// # Errors
     ///
@@ -250,9 +268,10 @@ impl StreamHandle {
         if let Some(reason) = self.shared.closed.get() {
             return Err(Error::ConnectionClosed(*reason));
         }
+        let beginning = &data[..data.len().min(SEND_LIMIT)];
         let sent = self
             .shared
-            .with("send to the stream", |stream| stream.send(data))?;
+            .with("send to the stream", |stream| stream.send(beginning))?;
         Ok(bytes(sent))
     }
 
@@ -280,6 +299,10 @@ impl fmt::Debug for StreamHandle {
     }
 }
 
+/// What one call sends at most. libvirt refuses more than some MiB, and a smaller
+/// piece blocks for less long.
+const SEND_LIMIT: usize = 256 * 1024;
+
 /// A count of libvirt's: -2 means that it would block.
 fn bytes(count: isize) -> Option<usize> {
     usize::try_from(count).ok()
@@ -287,21 +310,40 @@ fn bytes(count: isize) -> Option<usize> {
 
 /// What the watch, its handles and libvirt share.
 struct Shared {
-    /// `None` once it is over. Read-locked for the length of a call of libvirt's
-    /// (which may be long for a send), so that nobody ends the stream under it;
-    /// not while the closure runs.
-    stream: RwLock<Option<Watched>>,
+    /// `None` once it is over. Locked for moments only: a call of libvirt's is
+    /// made with a reference.
+    watched: Mutex<Option<Arc<Watched>>>,
     /// What the closure has not been told yet.
     pending: AtomicI32,
     /// Why the connection was closed, once it is.
     closed: OnceLock<CloseReason>,
     closure: Serial<()>,
+    owner: Owner,
 }
 
-/// A stream with a callback.
+/// A stream with a callback. Aborted when the last reference goes, which may be
+/// that of a thread in the middle of a call when the stream ends: libvirt does
+/// not bear the end of a stream during another call on it.
 struct Watched {
-    stream: Stream,
-    listening: StreamListening,
+    /// `None` at the end.
+    stream: Option<Stream>,
+    #[expect(dead_code, reason = "is found until it is dropped")]
+    entry: Entry,
+}
+
+impl Watched {
+    fn stream(&self) -> &Stream {
+        self.stream.as_ref().expect("taken at the end only")
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if let Some(stream) = self.stream.take() {
+            // An error means that the host is gone.
+            let _ = stream.abort();
+        }
+    }
 }
 
 impl Shared {
@@ -311,32 +353,48 @@ impl Shared {
         attempt: &'static str,
         call: impl FnOnce(&Stream) -> Result<T, virt::error::Error>,
     ) -> Result<T, Error> {
-        match &*self.read() {
-            None => Err(self.over()),
-            Some(watched) => call(&watched.stream).map_err(|source| match self.closed.get() {
-                Some(reason) => Error::ConnectionClosed(*reason),
-                None => Error::Libvirt { attempt, source },
-            }),
+        if self.owner.is_parent() {
+            return Err(Error::Forked);
         }
+        let watched = self.lock().clone().ok_or_else(|| self.over())?;
+        call(watched.stream()).map_err(|source| self.failed(attempt, source))
     }
 
+    /// Ends the stream, or leaves that to the thread that is in the middle of a
+    /// call on it.
     fn end(
-        &self,
+        self: &Arc<Self>,
         attempt: &'static str,
         call: impl FnOnce(Stream) -> Result<(), virt::error::Error>,
     ) -> Result<(), Error> {
+        if self.owner.is_parent() {
+            mem::forget(Arc::clone(self));
+            return Err(Error::Forked);
+        }
         self.closure.end();
-        let Watched { stream, listening } = {
-            let mut place = self.stream.write().unwrap_or_else(PoisonError::into_inner);
-            place.take().ok_or_else(|| self.over())?
-        };
+        let watched = self.lock().take().ok_or_else(|| self.over())?;
         // It fails only if the callback has been taken away before.
-        let _ = stream.event_remove_callback();
-        drop(listening);
-        call(stream).map_err(|source| match self.closed.get() {
+        let _ = watched.stream().event_remove_callback();
+        let last = Arc::into_inner(watched).and_then(|mut watched| watched.stream.take());
+        match last {
+            Some(stream) => call(stream).map_err(|source| self.failed(attempt, source)),
+            None => Ok(()),
+        }
+    }
+
+    /// After each call of the closure: the one that told of the end of the
+    /// connection was the last, and has received what was left.
+    fn after_call(self: &Arc<Self>, events: StreamEvents) {
+        if self.closed.get().is_some() && events.contains(StreamEvents::HANGUP) {
+            let _ = self.end("abort the stream", Stream::abort);
+        }
+    }
+
+    fn failed(&self, attempt: &'static str, source: virt::error::Error) -> Error {
+        match self.closed.get() {
             Some(reason) => Error::ConnectionClosed(*reason),
             None => Error::Libvirt { attempt, source },
-        })
+        }
     }
 
     /// Why there is no stream.
@@ -347,20 +405,15 @@ impl Shared {
         }
     }
 
-    /// Calls the closure.
-    fn tell(&self, events: i32) {
-        self.pending.fetch_or(events, Ordering::AcqRel);
-        self.closure.call(());
-    }
-
-    fn read(&self) -> RwLockReadGuard<'_, Option<Watched>> {
-        self.stream.read().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<Watched>>> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl OnStreamEvents for Shared {
     fn stream_events(&self, events: i32) {
-        self.tell(events);
+        self.pending.fetch_or(events, Ordering::AcqRel);
+        self.closure.call(());
     }
 }
 
@@ -369,11 +422,13 @@ impl OnConnectionClosed for Shared {
         if self.closed.set(reason).is_err() {
             return;
         }
-        if let Some(watched) = &*self.read() {
+        let watched = self.lock().clone();
+        if let Some(watched) = watched {
             // Otherwise data that is left would have it called again.
-            let _ = watched.stream.event_remove_callback();
+            let _ = watched.stream().event_remove_callback();
         }
-        self.tell((StreamEvents::ERROR | StreamEvents::HANGUP).bits());
-        let _ = self.end("abort the stream", Stream::abort);
+        let events = StreamEvents::ERROR | StreamEvents::HANGUP;
+        self.pending.fetch_or(events.bits(), Ordering::AcqRel);
+        self.closure.call_and_end(());
     }
 }

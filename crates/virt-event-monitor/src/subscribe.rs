@@ -1,5 +1,6 @@
 //! A subscription before it begins.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -38,6 +39,7 @@ impl<'a, E: TypedEvent> Subscribe<'a, E> {
 
 impl<'a> Subscribe<'a, AnyEvent> {
     pub(crate) fn any(hub: &'a Arc<Hub>, kinds: impl IntoIterator<Item = EventKind>) -> Self {
+        let kinds: BTreeSet<_> = kinds.into_iter().collect();
         Self::new(hub, kinds.into_iter().map(joining_any).collect())
     }
 }
@@ -74,6 +76,8 @@ impl<'a, E: Event> Subscribe<'a, E> {
     /// # Errors
     ///
     /// - [`Error::Subscribe`] if libvirt refuses one of the kinds.
+    /// - [`Error::ConnectionClosed`] if the connection is lost.
+    /// - [`Error::Forked`] in a child process.
     /// - [`Error::OtherObject`], [`Error::NoKinds`] or [`Error::NoCapacity`] if
     ///   what is asked for makes no sense.
     ///
@@ -113,8 +117,14 @@ impl<'a, E: Event> Subscribe<'a, E> {
     {
         // Dropped on the way out, it ends what has begun.
         let mut subscription = Subscription::new(self.hub, sink.clone());
+        if self.hub.owner().is_parent() {
+            return Err(Error::Forked);
+        }
         if self.joinings.is_empty() {
             return Err(Error::NoKinds);
+        }
+        if let Some(reason) = self.hub.listeners().reason() {
+            return Err(Error::ConnectionClosed(reason));
         }
         let object = self.object.transpose().map_err(|source| Error::Libvirt {
             attempt: "tell which object the subscription is limited to",

@@ -1,6 +1,7 @@
 //! A subscription that has begun.
 
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
 
 use crate::fan::Place;
@@ -21,12 +22,21 @@ use crate::serial::Serial;
 /// that long. So drop it before the end of the program, and before you `drain`
 /// the loop.
 ///
-/// Dropping the last subscription to a kind of events on a connection, or the
-/// last thing that came from its monitor, tells the host and waits for the
-/// answer. From a host that has died without a word it never comes, unless `Connect::set_keep_alive(interval, count)` was called:
-/// then the connection is given up after `interval` × (`count` + 1) seconds.
-/// Asynchronous programs that talk to such hosts drop their subscriptions and
-/// connections where blocking is allowed, such as in tokio's `spawn_blocking`.
+/// # What may block
+///
+/// The host is told when the last subscription to a kind of events of an object,
+/// or of all, is dropped, and when the last thing that came from a monitor is.
+/// Both wait for its answer, and a host that has died without a word gives none.
+/// After `Connect::set_keep_alive(interval, count)` the connection is given up
+/// `interval` × (`count` + 1) seconds after the last word, *by the loop*: so on
+/// another thread the wait ends then, and **on the loop's thread, as in a
+/// callback, it does not**. Where a host may be dead, drop subscriptions,
+/// monitors and connections on a thread that may block (in asynchronous programs
+/// with `spawn_blocking`), and let callbacks only tell that thread.
+///
+/// The very last callback of a connection stays with libvirt until its monitor
+/// goes, so the host goes on sending those events; they are dropped on arrival.
+/// (Taking it away while an event comes in can leave libvirt 9.0 deaf.)
 #[must_use = "dropping a Subscription ends it at once"]
 pub struct Subscription {
     places: Vec<Place>,
@@ -73,6 +83,11 @@ impl Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
+        if self.hub.owner().is_parent() {
+            mem::forget(Arc::clone(&self.sink));
+            mem::forget(mem::take(&mut self.places));
+            return;
+        }
         self.sink.end();
         for place in self.places.drain(..) {
             self.hub.leave(place);

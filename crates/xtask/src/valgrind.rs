@@ -98,6 +98,18 @@ const TARGETS: &[Target] = &[
     Target {
         package: "virt-event-tests",
         kind: Kind::Test,
+        name: "monitor_regressions",
+        arguments: &["--test-threads=1"],
+    },
+    Target {
+        package: "virt-event-tests",
+        kind: Kind::Test,
+        name: "monitor_nested",
+        arguments: &["--test-threads=1"],
+    },
+    Target {
+        package: "virt-event-tests",
+        kind: Kind::Test,
         name: "stream_watch",
         // The driver in this process brings half of libvirt's daemon along.
         arguments: &["--test-threads=1", "--skip=panic", "--skip=drivers_own"],

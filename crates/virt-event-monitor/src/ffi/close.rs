@@ -4,12 +4,12 @@
 
 use std::ffi::{c_int, c_void};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use virt::connect::Connect;
 use virt::error::Error;
 use virt::sys;
 
+use super::table::{self, Entry};
 use super::{guarded, later};
 use crate::CloseReason;
 
@@ -24,11 +24,8 @@ pub(crate) trait OnConnectionClosed: Send + Sync {
     fn connection_closed(&self, reason: CloseReason);
 }
 
-/// What `opaque` points to.
-struct Opaque {
-    listener: Arc<dyn OnConnectionClosed>,
-    freed: Arc<AtomicBool>,
-}
+/// What `opaque` stands for.
+struct Listener(Arc<dyn OnConnectionClosed>);
 
 /// The taken slot of a connection. It has to be [given up](Self::release).
 #[derive(Debug)]
@@ -36,17 +33,9 @@ pub(crate) struct CloseSlot {
     /// libvirt asks for the function again at the end, and a function of Rust's
     /// need not have one address only.
     function: sys::virConnectCloseFunc,
-    opaque: *mut Opaque,
-    /// Whether `opaque` is gone.
-    freed: Arc<AtomicBool>,
+    #[expect(dead_code, reason = "is found until it is dropped")]
+    entry: Entry,
 }
-
-// SAFETY: the pointer is only compared with nothing, or owned by whoever finds
-// that libvirt has not kept it.
-unsafe impl Send for CloseSlot {}
-
-// SAFETY: as above.
-unsafe impl Sync for CloseSlot {}
 
 impl CloseSlot {
     /// Takes the slot. libvirt holds a reference on the connection from now on,
@@ -58,65 +47,39 @@ impl CloseSlot {
         connection: &Connect,
         listener: Arc<dyn OnConnectionClosed>,
     ) -> Result<Self, Error> {
-        let freed = Arc::new(AtomicBool::new(false));
-        let opaque = Box::into_raw(Box::new(Opaque {
-            listener,
-            freed: Arc::clone(&freed),
-        }));
+        let entry = Entry::new(Listener(listener));
         let function: sys::virConnectCloseFunc = Some(closed);
         // SAFETY: used in the next call only, while the connection is borrowed.
         let raw = unsafe { connection.as_ptr() };
-        // SAFETY: a live connection; `opaque` is what the two functions expect;
-        // libvirt calls `free` once, last, and not at all if it refuses.
-        let taken = unsafe {
-            sys::virConnectRegisterCloseCallback(raw, function, opaque.cast(), Some(free))
-        };
+        // SAFETY: a live connection; `closed` does not follow `opaque`.
+        let taken =
+            unsafe { sys::virConnectRegisterCloseCallback(raw, function, entry.opaque(), None) };
         if taken < 0 {
-            let error = Error::last_error();
-            // SAFETY: the box made above; libvirt has not taken it.
-            drop(unsafe { Box::from_raw(opaque) });
-            return Err(error);
+            return Err(Error::last_error());
         }
-        Ok(Self {
-            function,
-            opaque,
-            freed,
-        })
+        Ok(Self { function, entry })
     }
 
     /// Gives the slot up. An error means that the connection is going down at
-    /// this moment; then libvirt calls us and frees the rest.
+    /// this moment; then libvirt calls us, and nobody is found.
     pub(crate) fn release(self, connection: &Connect) {
         // SAFETY: used in the next call only, while the connection is borrowed.
         let raw = unsafe { connection.as_ptr() };
         // SAFETY: a live connection and the function that was registered.
-        let released = unsafe { sys::virConnectUnregisterCloseCallback(raw, self.function) };
-        // libvirt frees at once, if it has anything to free.
-        if released == 0 && !self.freed.load(Ordering::Acquire) {
-            // SAFETY: the box made in `take`, which libvirt has forgotten: it
-            // has now given up the slot without freeing it.
-            drop(unsafe { Box::from_raw(self.opaque) });
-        }
+        let _ = unsafe { sys::virConnectUnregisterCloseCallback(raw, self.function) };
     }
 }
 
-/// libvirt calls this, and then `free`, on whatever thread noticed, under a
-/// lock that every other call on the slot takes. So the news only goes to the
-/// loop, and there behind the events that have arrived before it: libvirt's
-/// timer that delivers those is due already.
+/// libvirt calls this on whatever thread noticed, under a lock that every other
+/// call on the slot takes. So the news only goes to the loop, and there behind
+/// the events that have arrived before it: libvirt's timer that delivers those is
+/// due already.
 unsafe extern "C" fn closed(_connection: sys::virConnectPtr, reason: c_int, opaque: *mut c_void) {
     guarded(|| {
-        // SAFETY: the box made in `take`, alive until `free`.
-        let listener = Arc::clone(unsafe { &(*opaque.cast::<Opaque>()).listener });
-        let reason = CloseReason::from_raw(reason);
-        later(1, move || listener.connection_closed(reason));
-    });
-}
-
-unsafe extern "C" fn free(opaque: *mut c_void) {
-    guarded(|| {
-        // SAFETY: the box made in `take`; libvirt calls this once, last.
-        let opaque = unsafe { Box::from_raw(opaque.cast::<Opaque>()) };
-        opaque.freed.store(true, Ordering::Release);
+        let listener = table::look_up(opaque, |Listener(listener)| Arc::clone(listener));
+        if let Some(listener) = listener {
+            let reason = CloseReason::from_raw(reason);
+            later(1, move || listener.connection_closed(reason));
+        }
     });
 }

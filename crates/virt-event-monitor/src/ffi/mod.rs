@@ -12,6 +12,7 @@ mod objects;
 mod read;
 mod registration;
 mod stream;
+mod table;
 
 #[cfg(test)]
 mod tests;
@@ -21,7 +22,8 @@ pub(crate) use self::later::{later, loop_is_installed, soon};
 pub use self::object::Object;
 pub(crate) use self::object::RawObject;
 pub(crate) use self::registration::{FromC, Registration, Sink, register};
-pub(crate) use self::stream::{OnStreamEvents, StreamListening, add_stream_callback};
+pub(crate) use self::stream::{OnStreamEvents, add_stream_callback};
+pub(crate) use self::table::Entry;
 
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};

@@ -35,9 +35,7 @@ macro_rules! callbacks {
                         $object: unsafe { $read(object) },
                         $($field: $make,)*
                     };
-                    // SAFETY: libvirt hands us what was registered with this
-                    // function.
-                    unsafe { $crate::ffi::registration::deliver::<Event>(opaque, make) };
+                    $crate::ffi::registration::deliver::<Event>(opaque, make);
                     $($value)?
                 }
                 let typed: $c_type = Some(call);

@@ -12,6 +12,7 @@ use virt::connect::Connect;
 use virt::error::Error;
 use virt::sys;
 
+use super::table::{self, Entry};
 use super::{RawObject, guarded, soon};
 use crate::event::{ObjectKind, TypedEvent};
 
@@ -35,7 +36,7 @@ pub struct ErasedCallback(pub(super) Erased);
 
 pub(super) type Erased = unsafe extern "C" fn();
 
-/// What `opaque` points to.
+/// What `opaque` stands for.
 struct Registered<E> {
     sink: Arc<dyn Sink<E>>,
     /// Until libvirt has let go of the callback: it holds a reference of its
@@ -68,25 +69,24 @@ pub(crate) fn register<E: TypedEvent>(
     let kind = E::KIND;
     let function = E::callback();
     assert!(object.is_none_or(|object| object.kind == kind.object()));
-    let opaque = Box::into_raw(Box::new(Registered {
+    let entry = Entry::new(Registered {
         sink,
         connection: connection.clone(),
-    }))
-    .cast::<c_void>();
+    });
+    let opaque = entry.opaque();
     let pointer = object.map_or(ptr::null_mut(), |object| object.pointer);
     // SAFETY: the pointer is used in the next call only, while the connection is
     // borrowed.
     let raw = unsafe { connection.as_ptr() };
-    let free: sys::virFreeCallback = Some(free::<E>);
+    let free: sys::virFreeCallback = Some(free);
 
     macro_rules! register {
         ($function:ident, $generic:ty) => {{
             // SAFETY: libvirt calls the function with the arguments of its kind
             // and passes it through this general type.
             let callback = unsafe { mem::transmute::<Erased, $generic>(function.0) };
-            // SAFETY: a live connection and a live object or none; `opaque` is
-            // what the two functions expect; libvirt calls `free` once, after
-            // the last `callback`, and not at all if it refuses.
+            // SAFETY: a live connection and a live object or none; the two
+            // functions do not follow `opaque`.
             unsafe { sys::$function(raw, pointer.cast(), kind.as_raw(), callback, opaque, free) }
         }};
     }
@@ -114,11 +114,10 @@ pub(crate) fn register<E: TypedEvent>(
         ),
     };
     if id < 0 {
-        let error = Error::last_error();
-        // SAFETY: the box made above; libvirt has not taken it.
-        drop(unsafe { Box::from_raw(opaque.cast::<Registered<E>>()) });
-        return Err(error);
+        return Err(Error::last_error());
     }
+    // From here on the entry goes when libvirt frees it.
+    mem::forget(entry);
     Ok(Registration {
         object: kind.object(),
         id,
@@ -156,28 +155,25 @@ impl Registration {
     }
 }
 
-/// Hands the event that `make` makes to the sink.
-///
-/// # Safety
-///
-/// `opaque` came from [`register`] with this `E`, and libvirt has not freed it.
-pub(super) unsafe fn deliver<E>(opaque: *mut c_void, make: impl FnOnce() -> E) {
+/// Hands the event that `make` makes to the sink behind `opaque`.
+pub(super) fn deliver<E: 'static>(opaque: *mut c_void, make: impl FnOnce() -> E) {
     guarded(|| {
-        // SAFETY: the box made in `register`, alive until `free`; only shared
-        // references to it are made.
-        let registered = unsafe { &*opaque.cast::<Registered<E>>() };
-        registered.sink.accept(make());
+        // Only the sink: the rest is libvirt's to free.
+        let sink = table::look_up(opaque, |registered: &Registered<E>| {
+            Arc::clone(&registered.sink)
+        });
+        if let Some(sink) = sink {
+            sink.accept(make());
+        }
     });
 }
 
 /// libvirt holds locks while it calls this. The sink is only our own data (its
 /// closures are dropped elsewhere), but the last reference on the connection
 /// closes it.
-unsafe extern "C" fn free<E: 'static>(opaque: *mut c_void) {
+unsafe extern "C" fn free(opaque: *mut c_void) {
     guarded(|| {
-        // SAFETY: the box made in `register`; libvirt calls this once, with no
-        // call under way.
-        let registered = unsafe { Box::from_raw(opaque.cast::<Registered<E>>()) };
+        let registered = table::take(opaque);
         if REMOVING.get() {
             // Whoever removes the callback has the connection, so this is not
             // the last reference.
@@ -204,12 +200,11 @@ pub(super) fn received<E: TypedEvent>(
     }
 
     let collect = Arc::new(Collect(Vec::new().into()));
-    let opaque = Box::into_raw(Box::new(Registered::<E> {
+    let entry = Entry::new(Registered::<E> {
         sink: collect.clone(),
         connection: connection.clone(),
-    }));
-    call(opaque.cast());
-    // SAFETY: the box made above.
-    drop(unsafe { Box::from_raw(opaque) });
+    });
+    call(entry.opaque());
+    drop(entry);
     std::mem::take(&mut *collect.0.lock().unwrap())
 }

@@ -17,7 +17,6 @@ fn what_is_lost_is_told_first_and_what_had_arrived_comes_before_the_end() {
         queue.accept(event);
     }
     queue.connection_closed(CloseReason::Keepalive);
-    queue.accept(5);
     assert!(!queue.is_ended());
     assert_eq!(poll(&queue), ready(Err(StreamError::Lagged(3))));
     assert_eq!(poll(&queue), ready(Ok(3)));
@@ -26,6 +25,18 @@ fn what_is_lost_is_told_first_and_what_had_arrived_comes_before_the_end() {
     assert_eq!(poll(&queue), ready(Err(closed)));
     assert!(queue.is_ended());
     assert_eq!(poll(&queue), Poll::Ready(None));
+    assert_eq!(poll(&queue), Poll::Ready(None));
+}
+
+#[test]
+fn what_a_nested_turn_kept_back_still_comes_before_the_end() {
+    let queue = Queue::new(8);
+    queue.connection_closed(CloseReason::Eof);
+    queue.accept(0);
+    assert_eq!(poll(&queue), ready(Ok(0)));
+    let closed = StreamError::Closed(CloseReason::Eof);
+    assert_eq!(poll(&queue), ready(Err(closed)));
+    queue.accept(1);
     assert_eq!(poll(&queue), Poll::Ready(None));
 }
 

@@ -7,9 +7,9 @@ use std::thread;
 use std::time::Duration;
 
 use virt_event_monitor::domain::{Lifecycle, LifecycleChange, Reboot, SuspendedDetail};
-use virt_event_monitor::{AnyEvent, EventKind};
+use virt_event_monitor::{AnyEvent, EventKind, Monitor};
 
-use crate::support::{Host, LIMIT, events, settle, wait_until};
+use crate::support::{Host, LIMIT, connect, events, settle, wait_until};
 
 #[test]
 fn a_callback_gets_the_event_with_whom_it_is_about() {
@@ -122,23 +122,43 @@ fn a_subscription_may_end_inside_its_own_callback() {
 #[test]
 fn the_last_thing_that_keeps_a_connection_may_go_inside_a_callback() {
     let host = Host::new();
-    let connection = host.monitor.connection().clone();
+    let other = connect();
+    let domain = other.lookup_domain_by_name(&host.name).unwrap();
+    let own = connect();
+    let monitor = Monitor::new(&own).unwrap();
     let (give, take) = events();
     let (sender, done) = events();
-    let subscription = host
-        .monitor
+    let name = host.name.clone();
+    let subscription = monitor
         .subscribe::<Lifecycle>()
-        .callback(move |_| {
-            drop(take.try_recv());
-            let _ = sender.send(());
+        .callback(move |event| {
+            if event.domain.name == name {
+                // All that there is of the connection, once.
+                drop(take.try_recv());
+                let _ = sender.send(());
+            }
         })
         .unwrap();
-    let domain = host.domain.clone();
-    drop(host.monitor.clone());
-    give.send((subscription, connection)).unwrap();
+    give.send((subscription, monitor, own)).unwrap();
     domain.suspend().unwrap();
     done.recv_timeout(LIMIT).unwrap();
     settle();
+}
+
+#[test]
+fn a_kind_that_is_named_twice_is_delivered_once() {
+    let host = Host::new();
+    let (sender, received) = events();
+    let _subscription = host
+        .monitor
+        .subscribe_any([EventKind::Lifecycle, EventKind::Lifecycle])
+        .of(&host.domain)
+        .callback(move |event| sender.send(event).unwrap())
+        .unwrap();
+    host.toggle();
+    received.recv_timeout(LIMIT).unwrap();
+    settle();
+    assert!(received.try_recv().is_err());
 }
 
 #[test]
