@@ -50,6 +50,15 @@ fn console_of(monitor: &Monitor, domain: &Domain) -> Stream {
     stream
 }
 
+/// A guest before its first instruction, with a console that nobody watches.
+fn paused_guest(daemon: &Daemon) -> Result<(Guest, Monitor, Stream), Box<dyn std::error::Error>> {
+    let connection = open(&daemon.qemu_uri())?;
+    let guest = Guest::create_paused(&connection, daemon.guests(), "guest")?;
+    let monitor = Monitor::new(&connection)?;
+    let stream = console_of(&monitor, guest.domain());
+    Ok((guest, monitor, stream))
+}
+
 impl Scene {
     fn new(connection: &Connect, guest: Guest) -> Self {
         let monitor = Monitor::new(connection).unwrap();
@@ -166,10 +175,7 @@ fn without_interest_nothing_is_heard_and_nothing_is_lost() -> Tested {
 #[test]
 fn a_stream_says_when_it_can_be_sent_to() -> Tested {
     let daemon = Daemon::start()?;
-    let connection = open(&daemon.qemu_uri())?;
-    let guest = Guest::create_paused(&connection, daemon.guests(), "guest")?;
-    let monitor = Monitor::new(&connection)?;
-    let stream = console_of(&monitor, guest.domain());
+    let (guest, monitor, stream) = paused_guest(&daemon)?;
     let (sender, heard) = channel();
     let mut sent = false;
     let console = StreamWatch::new(
@@ -270,10 +276,7 @@ fn a_daemon_that_is_killed_ends_every_stream() -> Tested {
 #[test]
 fn what_had_arrived_can_be_received_after_the_end() -> Tested {
     let daemon = Daemon::start()?;
-    let connection = open(&daemon.qemu_uri())?;
-    let guest = Guest::create_paused(&connection, daemon.guests(), "guest")?;
-    let monitor = Monitor::new(&connection)?;
-    let stream = console_of(&monitor, guest.domain());
+    let (guest, monitor, stream) = paused_guest(&daemon)?;
     let (sender, heard) = channel();
     // It does not receive before the end.
     let console = StreamWatch::new(
@@ -306,10 +309,7 @@ fn what_had_arrived_can_be_received_after_the_end() -> Tested {
 #[test]
 fn a_watch_may_be_dropped_inside_its_own_closure() -> Tested {
     let daemon = Daemon::start()?;
-    let connection = open(&daemon.qemu_uri())?;
-    let guest = Guest::create_paused(&connection, daemon.guests(), "guest")?;
-    let monitor = Monitor::new(&connection)?;
-    let stream = console_of(&monitor, guest.domain());
+    let (guest, monitor, stream) = paused_guest(&daemon)?;
     let (give, take) = channel::<StreamWatch>();
     let token = Arc::new(());
     let kept = Arc::clone(&token);
@@ -348,10 +348,7 @@ impl Scene {
 #[test]
 fn a_panic_in_a_closure_ends_one_call_only() -> Tested {
     let daemon = Daemon::start()?;
-    let connection = open(&daemon.qemu_uri())?;
-    let guest = Guest::create_paused(&connection, daemon.guests(), "guest")?;
-    let monitor = Monitor::new(&connection)?;
-    let stream = console_of(&monitor, guest.domain());
+    let (guest, monitor, stream) = paused_guest(&daemon)?;
     let (sender, heard) = channel();
     let mut calls = 0;
     let _console = StreamWatch::new(
