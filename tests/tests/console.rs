@@ -202,6 +202,33 @@ fn output_that_waits_when_a_guest_stops_is_shown_to_the_end() -> Tested {
     Ok(())
 }
 
+/// Started again, with another UUID, before the end of the old stream has come.
+#[test]
+fn a_guest_that_comes_back_while_output_waits_is_attached_again() -> Tested {
+    let scene = Scene::new()?;
+    let mut console = scene.ready(&[])?;
+    let before = received(&console);
+    console.terminal.type_in(&[Guest::FLOOD; 3]);
+    held(&console)?;
+    let length = 3 * flood().len() as u64;
+    wait_until("console has received it all", || {
+        received(&console) >= before + length && is_steady(|| received(&console))
+    })?;
+    scene.guest.domain().destroy()?;
+    let again = Guest::create_paused(&scene.connection, scene.daemon.guests(), "guest")?;
+    for _ in 0..3 {
+        assert!(console.terminal.take(flood().len()) == flood());
+    }
+    console.terminal.wait_for(b"[detached: guest stopped]\r\n");
+    assert!(again.domain().is_active()?);
+    attached(&mut console);
+    again.domain().resume()?;
+    console.terminal.wait_for(Guest::BANNER);
+    console.terminal.type_in(&[ESCAPE]);
+    assert_eq!(console.end().0, 0);
+    Ok(())
+}
+
 #[test]
 fn a_signal_leaves_in_order_and_restores_the_terminal() -> Tested {
     let scene = Scene::new()?;

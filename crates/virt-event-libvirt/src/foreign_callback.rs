@@ -168,31 +168,28 @@ impl Drop for Owed {
     }
 }
 
-/// Has the loop call `ff`, by freeing a timer that removes itself.
+/// Has the loop call `ff`, by freeing a timer that never fires.
+///
+/// One that fires at once would be gone before its add is answered, again and
+/// again where the loop's thread is quick: it is woken inside that add.
 ///
 /// If the implementation does not take it, or panics, the memory is leaked: on
 /// this thread libvirt may hold locks that `ff` takes.
 fn free_on_the_loop(free: Free, implementation: &'static dyn EventImpl) {
-    // The loop may be quick once more; but not for ever.
-    for _ in 0..100 {
-        let fate = Arc::new(AtomicU8::new(UNDECIDED));
-        let owed = Owed {
-            free,
-            fate: Arc::clone(&fate),
-        };
-        let callback = TimeoutCallback::with_state(owed, move |_, timer| {
-            // It is there: this is its own call.
+    let fate = Arc::new(AtomicU8::new(UNDECIDED));
+    let owed = Owed {
+        free,
+        fate: Arc::clone(&fate),
+    };
+    let callback = TimeoutCallback::with_state(owed, |_, _| {});
+    let add_and_remove = || {
+        if let Ok(timer) = implementation.add_timeout(Period::DISABLED, callback) {
+            fate.store(TAKEN, Ordering::Release);
+            // It is there: nobody else knows it.
             let _ = implementation.remove_timeout(timer);
-        });
-        let add = || implementation.add_timeout(Period::EVERY_ITERATION, callback);
-        match catch_unwind(AssertUnwindSafe(add)) {
-            Ok(Ok(_)) => {}
-            Ok(Err(_refused)) => return,
-            Err(panic) => return mem::forget(panic),
         }
-        let fate = fate.compare_exchange(UNDECIDED, TAKEN, Ordering::AcqRel, Ordering::Acquire);
-        if fate.is_ok() {
-            return;
-        }
+    };
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(add_and_remove)) {
+        mem::forget(panic);
     }
 }

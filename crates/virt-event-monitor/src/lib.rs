@@ -5,7 +5,8 @@
 //! cannot subscribe to any event, and their stream callback is unsound. This
 //! crate is what is missing: a [`Monitor`] on a `virt` connection delivers every
 //! kind of event that libvirt 9.0 has, as owned data, to a callback or to an
-//! async stream, and tells both when the connection dies. A [`StreamWatch`] is a
+//! async stream. When the connection dies, a stream says why and ends, and closures
+//! that wait for it are called. A [`StreamWatch`] is a
 //! data stream, such as a guest's console, on the loop.
 //!
 //! # What it is not

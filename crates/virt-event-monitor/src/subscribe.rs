@@ -55,8 +55,8 @@ impl<'a, E: Event> Subscribe<'a, E> {
     }
 
     /// Only what happens to `object`, which is a domain for
-    /// [`subscribe_any`](crate::Monitor::subscribe_any). The host chooses, so
-    /// that the others cost nothing.
+    /// [`subscribe_any`](crate::Monitor::subscribe_any), and has to be of this
+    /// connection. The host chooses, so that the others cost nothing.
     pub fn of(mut self, object: &'a E::Object) -> Self {
         self.object = Some(object.raw());
         self

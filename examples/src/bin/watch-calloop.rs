@@ -1,4 +1,5 @@
-//! Prints the life of domains until their host goes away, on calloop.
+//! Prints the life of the domains of a URI, its argument, until the host goes
+//! away, on calloop.
 //!
 //! The stream of events is an event source of calloop's, whose closure has the
 //! data of the loop, which is `()` here. (libvirt's own callbacks are `Send` and

@@ -1,4 +1,5 @@
-//! Prints the life of domains until their host goes away, on a GLib main loop.
+//! Prints the life of the domains of a URI, its argument, until the host goes
+//! away, on a GLib main loop.
 //!
 //! In a GTK program the main loop is the application's `run`. The future may
 //! hold widgets, which libvirt's own callbacks may not, because those are

@@ -1,4 +1,5 @@
-//! Prints the life of domains until their host goes away, on tokio.
+//! Prints the life of the domains of a URI, its argument, until the host goes
+//! away, on tokio.
 //!
 //! libvirt's calls block, so they go to `spawn_blocking`, and so does the drop
 //! of what holds the connection.

@@ -177,7 +177,7 @@ impl Session<'_> {
         self.setup.log.add(&event)?;
         match event.change {
             LifecycleChange::Started(_) => {
-                if self.phase == Phase::Off {
+                if self.phase != Phase::On {
                     let found =
                         (self.monitor.connection()).lookup_domain_by_uuid(event.domain.uuid);
                     // It may have stopped again.

@@ -141,6 +141,8 @@ impl Session for Following<'_> {
     fn follow(&mut self, live: Live) -> Result<Ended, Failure> {
         for news in &live.news {
             match news {
+                // Whatever waits for a slow reader of stdout.
+                News::Event(..) if self.stopping.why().is_some() => break,
                 News::Event(event, arrived) => {
                     let line = self.options.style.line(&event, arrived)?;
                     print(format_args!("{line}\n"))?;
