@@ -178,9 +178,8 @@ fn ctrl_right_bracket_leaves_a_guest_that_takes_nothing() -> Tested {
     Ok(())
 }
 
-#[test]
-fn output_that_waits_when_a_guest_stops_is_shown_to_the_end() -> Tested {
-    let scene = Scene::new()?;
+/// Three floods that the terminal has not taken, of a guest that has stopped.
+fn stopped_with_output_waiting(scene: &Scene) -> Result<OnTerminal, Box<dyn std::error::Error>> {
     let mut console = scene.ready(&[])?;
     let before = received(&console);
     console.terminal.type_in(&[Guest::FLOOD; 3]);
@@ -192,6 +191,13 @@ fn output_that_waits_when_a_guest_stops_is_shown_to_the_end() -> Tested {
         received(&console) >= before + length && is_steady(|| received(&console))
     })?;
     scene.guest.domain().destroy()?;
+    Ok(console)
+}
+
+#[test]
+fn output_that_waits_when_a_guest_stops_is_shown_to_the_end() -> Tested {
+    let scene = Scene::new()?;
+    let mut console = stopped_with_output_waiting(&scene)?;
     for _ in 0..3 {
         assert!(console.terminal.take(flood().len()) == flood());
     }
@@ -206,15 +212,7 @@ fn output_that_waits_when_a_guest_stops_is_shown_to_the_end() -> Tested {
 #[test]
 fn a_guest_that_comes_back_while_output_waits_is_attached_again() -> Tested {
     let scene = Scene::new()?;
-    let mut console = scene.ready(&[])?;
-    let before = received(&console);
-    console.terminal.type_in(&[Guest::FLOOD; 3]);
-    held(&console)?;
-    let length = 3 * flood().len() as u64;
-    wait_until("console has received it all", || {
-        received(&console) >= before + length && is_steady(|| received(&console))
-    })?;
-    scene.guest.domain().destroy()?;
+    let mut console = stopped_with_output_waiting(&scene)?;
     let again = Guest::create_paused(&scene.connection, scene.daemon.guests(), "guest")?;
     for _ in 0..3 {
         assert!(console.terminal.take(flood().len()) == flood());
