@@ -10,3 +10,4 @@ pub mod implementations;
 pub mod process_cases;
 pub mod program;
 pub mod rig;
+pub mod running_loop;

@@ -3,28 +3,22 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, LazyLock, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Instant;
 
 use virt::connect::Connect;
-use virt_event_loop::{EventLoop, LoopThread};
 use virt_event_monitor::domain::Lifecycle;
 use virt_event_monitor::{CloseReason, Error, Monitor, StreamError};
 use virt_event_tests::rig::{Daemon, PATIENCE, wait_until};
+use virt_event_tests::running_loop;
 
 type Tested = Result<(), Box<dyn std::error::Error>>;
 
-/// The loop of this process, running.
-static LOOP: LazyLock<Mutex<LoopThread>> = LazyLock::new(|| {
-    virt::error::clear_error_callback();
-    Mutex::new(EventLoop::install().unwrap().spawn().unwrap())
-});
-
 fn open(uri: &str) -> Result<(Connect, Monitor), Box<dyn std::error::Error>> {
-    LazyLock::force(&LOOP);
+    running_loop::ensure();
     let connection = Connect::open(Some(uri))?;
     let monitor = Monitor::new(&connection)?;
     Ok((connection, monitor))
@@ -213,7 +207,7 @@ fn all_may_be_dropped_inside_the_close_callback() -> Tested {
 #[test]
 fn a_slot_that_other_code_took_is_an_error_that_says_so() -> Tested {
     let daemon = Daemon::start()?;
-    LazyLock::force(&LOOP);
+    running_loop::ensure();
     let connection = Connect::open(Some(&daemon.test_uri()))?;
     taken::take(&connection);
     let error = Monitor::new(&connection).unwrap_err();

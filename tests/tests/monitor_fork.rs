@@ -5,25 +5,18 @@
 
 use std::ffi::c_int;
 use std::sync::mpsc::channel;
-use std::sync::{LazyLock, Mutex};
 
 use rustix::process::{Pid, WaitOptions, waitpid};
 use virt::connect::Connect;
-use virt_event_loop::{EventLoop, LoopThread};
 use virt_event_monitor::domain::{Lifecycle, Reboot};
 use virt_event_monitor::{Error, Monitor};
 use virt_event_tests::rig::{Daemon, PATIENCE, wait_until};
+use virt_event_tests::running_loop;
 
 unsafe extern "C" {
     fn fork() -> c_int;
     safe fn _exit(status: c_int) -> !;
 }
-
-/// The loop of this process, running.
-static LOOP: LazyLock<Mutex<LoopThread>> = LazyLock::new(|| {
-    virt::error::clear_error_callback();
-    Mutex::new(EventLoop::install().unwrap().spawn().unwrap())
-});
 
 /// Runs `body` in a child, which has to end with status 0.
 fn in_child(body: impl FnOnce() -> bool) {
@@ -48,7 +41,7 @@ fn in_child(body: impl FnOnce() -> bool) {
 
 #[test]
 fn what_a_child_drops_is_still_the_parents() -> Result<(), Box<dyn std::error::Error>> {
-    LazyLock::force(&LOOP);
+    running_loop::ensure();
     let daemon = Daemon::start()?;
     let connection = Connect::open(Some(&daemon.test_uri()))?;
     let domain = connection.lookup_domain_by_name("test")?;

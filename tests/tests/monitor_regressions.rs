@@ -2,28 +2,21 @@
 //! thread of its own.
 
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{LazyLock, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use virt::connect::Connect;
 use virt::stream::Stream;
 use virt_event::Period;
-use virt_event_loop::{EventLoop, LoopThread};
 use virt_event_monitor::domain::{Lifecycle, Reboot, RtcChange};
 use virt_event_monitor::{Error, Monitor, StreamEvents, StreamWatch, secret};
 use virt_event_tests::rig::{Daemon, Guest, PATIENCE, wait_until};
+use virt_event_tests::running_loop;
 
 type Tested = Result<(), Box<dyn std::error::Error>>;
 
-/// The loop of this process, running.
-static LOOP: LazyLock<Mutex<LoopThread>> = LazyLock::new(|| {
-    virt::error::clear_error_callback();
-    Mutex::new(EventLoop::install().unwrap().spawn().unwrap())
-});
-
 fn open(uri: &str) -> Result<(Connect, Monitor), Box<dyn std::error::Error>> {
-    LazyLock::force(&LOOP);
+    running_loop::ensure();
     let connection = Connect::open(Some(uri))?;
     let monitor = Monitor::new(&connection)?;
     Ok((connection, monitor))

@@ -1,25 +1,20 @@
 //! Console streams of a real guest: over the socket of a libvirtd, and with the
 //! driver in this process, whose streams are descriptors on the loop.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use virt::connect::Connect;
 use virt::domain::Domain;
 use virt::stream::Stream;
-use virt_event_loop::{EventLoop, LoopThread};
+use virt_event_loop::EventLoop;
 use virt_event_monitor::domain::Lifecycle;
 use virt_event_monitor::{CloseReason, Error, Monitor, StreamEvents, StreamHandle, StreamWatch};
 use virt_event_tests::rig::{Daemon, Embedded, Guest, PATIENCE, RigError, wait_until};
+use virt_event_tests::running_loop;
 
 type Tested = Result<(), Box<dyn std::error::Error>>;
-
-/// The loop of this process, running.
-static LOOP: LazyLock<Mutex<LoopThread>> = LazyLock::new(|| {
-    virt::error::clear_error_callback();
-    Mutex::new(EventLoop::install().unwrap().spawn().unwrap())
-});
 
 /// A guest with its console, paused before its first instruction.
 struct Scene {
@@ -40,7 +35,7 @@ enum Heard {
 }
 
 fn open(uri: &str) -> Result<Connect, virt::error::Error> {
-    LazyLock::force(&LOOP);
+    running_loop::ensure();
     Connect::open(Some(uri))
 }
 
