@@ -18,7 +18,7 @@ use std::ffi::{c_int, c_void};
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use virt_event::{EventImpl, Period, TimeoutCallback};
 
@@ -156,13 +156,12 @@ impl Drop for Adding {
 /// Frees when it is dropped, once its own add has succeeded.
 struct Owed {
     free: Free,
-    fate: Arc<AtomicU8>,
+    taken: Arc<AtomicBool>,
 }
 
 impl Drop for Owed {
     fn drop(&mut self) {
-        let fate = self.fate.swap(DROPPED, Ordering::AcqRel);
-        if fate == TAKEN {
+        if self.taken.load(Ordering::Acquire) {
             self.free.run();
         }
     }
@@ -176,15 +175,15 @@ impl Drop for Owed {
 /// If the implementation does not take it, or panics, the memory is leaked: on
 /// this thread libvirt may hold locks that `ff` takes.
 fn free_on_the_loop(free: Free, implementation: &'static dyn EventImpl) {
-    let fate = Arc::new(AtomicU8::new(UNDECIDED));
+    let taken = Arc::new(AtomicBool::new(false));
     let owed = Owed {
         free,
-        fate: Arc::clone(&fate),
+        taken: Arc::clone(&taken),
     };
     let callback = TimeoutCallback::with_state(owed, |_, _| {});
     let add_and_remove = || {
         if let Ok(timer) = implementation.add_timeout(Period::DISABLED, callback) {
-            fate.store(TAKEN, Ordering::Release);
+            taken.store(true, Ordering::Release);
             // It is there: nobody else knows it.
             let _ = implementation.remove_timeout(timer);
         }
