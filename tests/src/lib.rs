@@ -5,6 +5,7 @@ pub mod console;
 pub mod contract_page;
 pub mod exam;
 pub mod expected;
+pub mod guest_console;
 pub mod host_cases;
 pub mod implementations;
 pub mod process_cases;

@@ -6,13 +6,14 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc;
 use std::thread;
 
 use rustix::process::Signal;
 use virt::connect::Connect;
-use virt::stream::Stream;
 use virt_event_loop::{EventLoop, LoopThread};
+use virt_event_monitor::Monitor;
+use virt_event_tests::guest_console::GuestConsole;
 use virt_event_tests::rig::{Daemon, Guest, PATIENCE, RigError, Running, wait_until};
 
 type Tested = Result<(), Box<dyn std::error::Error>>;
@@ -104,9 +105,10 @@ fn a_guest_prints_its_banner_and_outlives_the_daemon_but_not_the_fixture() -> Te
     let daemon = Daemon::start()?;
     let connection = open(&daemon.qemu_uri())?;
     let guest = Guest::create_paused(&connection, daemon.guests(), "guest")?;
-    let console = console(&daemon.qemu_uri(), "guest")?;
+    let monitor = Monitor::new(&connection)?;
+    let mut console = GuestConsole::open(&monitor, guest.domain());
     guest.domain().resume()?;
-    wait_for(&console, Guest::BANNER)?;
+    console.wait_for(Guest::BANNER);
 
     daemon.kill()?;
     let process = guest.process()?;
@@ -252,39 +254,6 @@ fn open(uri: &str) -> Result<Connect, virt::error::Error> {
 
 fn is_alive(connection: &Connect) -> bool {
     connection.is_alive().unwrap_or(false)
-}
-
-/// What the guest `name` prints from now on. A blocking stream has a thread of
-/// its own, so that this thread can lose its patience, and a connection of its
-/// own: see the trap in the documentation of the fixture.
-fn console(uri: &str, name: &str) -> Result<Receiver<Vec<u8>>, Box<dyn std::error::Error>> {
-    let connection = open(uri)?;
-    let domain = connection.lookup_domain_by_name(name)?;
-    let (opened, wait) = mpsc::channel();
-    let (sender, printed) = mpsc::channel();
-    thread::spawn(move || {
-        let stream = Stream::new(&connection, 0).expect("a stream");
-        let open = domain.open_console(None, &stream, 0);
-        open.expect("a console");
-        let _ = opened.send(());
-        let mut bytes = [0; 64];
-        while let Ok(length @ 1..) = stream.recv(&mut bytes) {
-            let length = usize::try_from(length).expect("it is positive");
-            if sender.send(bytes[..length].to_vec()).is_err() {
-                break;
-            }
-        }
-    });
-    wait.recv_timeout(PATIENCE)?;
-    Ok(printed)
-}
-
-fn wait_for(printed: &Receiver<Vec<u8>>, text: &[u8]) -> Tested {
-    let mut all = Vec::new();
-    while !all.windows(text.len()).any(|part| part == text) {
-        all.extend(printed.recv_timeout(PATIENCE)?);
-    }
-    Ok(())
 }
 
 fn assert_gone(directory: &Path) {

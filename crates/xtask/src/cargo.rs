@@ -48,14 +48,27 @@ pub(crate) fn demo(arguments: &[OsString]) -> Command {
     command
 }
 
+/// The tests. `--long` before cargo's `--` is ours: it asks for the long forms.
 pub(crate) fn test(arguments: &[OsString]) -> Command {
+    let end = arguments.iter().position(|argument| argument == "--");
+    let (before, after) = arguments.split_at(end.unwrap_or(arguments.len()));
     let mut command = cargo(["test"]);
-    if !selects_packages(arguments) {
+    if !selects_packages(before) {
         command.arg("--workspace");
     }
-    command.args(arguments);
+    for argument in before {
+        if argument == "--long" {
+            command.env(LONG, "1");
+        } else {
+            command.arg(argument);
+        }
+    }
+    command.args(after);
     command
 }
+
+/// The variable that the tests with a long form look at.
+const LONG: &str = "VIRT_EVENT_LONG";
 
 pub(crate) fn conformance(arguments: &[OsString]) -> Command {
     let mut command = cargo([
@@ -77,13 +90,11 @@ pub(crate) fn bench(arguments: &[OsString]) -> Command {
     command
 }
 
-/// Whether the arguments for cargo, those before `--`, say which packages they
-/// mean. A `--workspace` of ours would override them, and cargo refuses two.
+/// Whether the arguments for cargo say which packages they mean. A `--workspace` of ours would override them, and cargo refuses two.
 fn selects_packages(arguments: &[OsString]) -> bool {
     arguments
         .iter()
         .map(|argument| argument.to_string_lossy())
-        .take_while(|argument| argument != "--")
         .any(|argument| {
             argument == "--workspace"
                 || argument == "--all"
@@ -126,6 +137,21 @@ mod tests {
                 format!("cargo test --release {all}")
             );
         }
+    }
+
+    #[test]
+    fn long_is_a_variable_for_the_tests() {
+        let command = test(&words(&[
+            "--long",
+            "-p",
+            "virt-event-tests",
+            "--",
+            "--long",
+        ]));
+        assert_eq!(
+            typed(&command),
+            "VIRT_EVENT_LONG=1 cargo test -p virt-event-tests -- --long"
+        );
     }
 
     #[test]

@@ -10,7 +10,8 @@ Usage: cargo xtask COMMAND [ARGUMENTS]
   demo [ARGUMENTS]     setup, then the example `lifecycle`: real events of
                        libvirt; `--loop builtin|mio|tokio|calloop|glib`,
                        `--uri URI`
-  test [ARGUMENTS]     setup, then `cargo test --workspace ARGUMENTS`
+  test [ARGUMENTS]     setup, then `cargo test --workspace ARGUMENTS`; with
+                       `--long` also the tests that take minutes
   conformance          setup, then every case of the contract on every
                        implementation; writes docs/conformance.md
   bench [ARGUMENTS]    setup, then the benchmarks, optimised

@@ -45,8 +45,8 @@ pub enum Outcome {
     Pass,
     /// It does not; what the child wrote, and how it ended.
     Fail(String),
-    /// The deadline came first.
-    Hang,
+    /// The deadline came first; what the child had written by then.
+    Hang(String),
     /// It could not be put to it, which proves nothing; the reason.
     NotRun(String),
 }
@@ -92,11 +92,18 @@ pub fn trials() -> Vec<Trial> {
 
 /// The test that this case passes.
 pub fn right(name: impl Into<String>) -> Trial {
+    right_within(name, DEADLINE)
+}
+
+/// The same for a case that takes longer.
+pub fn right_within(name: impl Into<String>, deadline: Duration) -> Trial {
     let name = name.into();
-    Trial::test(name.clone(), move || match run(&name, false, DEADLINE) {
+    Trial::test(name.clone(), move || match run(&name, false, deadline) {
         Outcome::Pass => Ok(()),
         Outcome::Fail(said) | Outcome::NotRun(said) => Err(Failed::from(said)),
-        Outcome::Hang => Err(Failed::from(format!("it was not over after {DEADLINE:?}"))),
+        Outcome::Hang(said) => Err(Failed::from(format!(
+            "it was not over after {deadline:?}\n{said}"
+        ))),
     })
 }
 
@@ -105,7 +112,7 @@ pub fn wrong(name: impl Into<String>, fault: &'static str) -> Trial {
     let name = name.into();
     let title = format!("mutant_of::{name}");
     Trial::test(title, move || match run(&name, true, MUTANT_DEADLINE) {
-        Outcome::Fail(_) | Outcome::Hang => Ok(()),
+        Outcome::Fail(_) | Outcome::Hang(_) => Ok(()),
         outcome => Err(Failed::from(format!(
             "not caught: one that {fault}: {outcome:?}"
         ))),
@@ -150,12 +157,13 @@ fn run_child(task: &str, deadline: Duration) -> std::io::Result<Outcome> {
     // error means that the group is gone.
     let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
     let status = child.wait()?;
-    if !in_time? {
-        return Ok(Outcome::Hang);
-    }
+    let in_time = in_time?;
     let mut text = String::new();
     said.rewind()?;
     said.read_to_string(&mut text)?;
+    if !in_time {
+        return Ok(Outcome::Hang(text));
+    }
     if status.success() && text.lines().last() == Some(PASSED) {
         return Ok(Outcome::Pass);
     }

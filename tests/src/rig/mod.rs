@@ -28,14 +28,21 @@
 //! - libvirt inside the test's process is not touched: no connection is opened,
 //!   no loop is registered.
 //!
-//! # A trap
+//! # Traps of libvirt 9.0
 //!
-//! Do not let two threads call into one connection while one of the calls may
-//! take long, such as a blocking `virStreamRecv`. The thread that waits for the
-//! daemon does so on behalf of the others; libvirt 9.0 wakes it with
-//! `g_main_loop_quit`, which is lost if that thread is about to enter its loop.
-//! The second call is then never sent. On a busy machine we saw that once in a
-//! hundred times. A connection for each thread does not have it.
+//! - Do not wait in a blocking `virStreamRecv` while a loop runs. The call looks
+//!   whether data is there, and only then queues itself for the next packet.
+//!   Data that the loop's thread receives in between is kept, and the call
+//!   waits for more. A guest's banner is often the only packet. [`GuestConsole`]
+//!   reads on the loop instead.
+//! - Do not let two threads call into one connection while one of the calls may
+//!   take long. The thread that waits for the daemon does so on behalf of the
+//!   others; libvirt wakes it with `g_main_loop_quit`, which is lost if that
+//!   thread is about to enter its loop. The second call is then never sent.
+//!
+//! Both were seen once in a hundred times on a busy machine.
+//!
+//! [`GuestConsole`]: crate::guest_console::GuestConsole
 //!
 //! # What it is not
 //!

@@ -1,6 +1,7 @@
 //! A program that opens, monitors and closes connections for ever stays as
 //! small as it was.
 
+#[path = "../shared/census.rs"]
 mod census;
 mod cycle;
 

@@ -8,10 +8,10 @@ use virt_event_monitor::domain::{
     Lifecycle, LifecycleChange, MetadataType, ResumedDetail, ShutdownDetail, StartedDetail,
     StoppedDetail, SuspendedDetail, TypedValue, UndefinedDetail,
 };
+use virt_event_tests::guest_console::GuestConsole;
 use virt_event_tests::rig::{Guest, Hardware, PATIENCE};
 
 use crate::case::{Case, Producer};
-use crate::console::Console;
 use crate::scene::{NAME, Scene, next};
 
 pub(crate) const CASE: Case = Case {
@@ -95,7 +95,7 @@ fn script(scene: &mut Scene) {
     let resumed = LifecycleChange::Resumed(ResumedDetail::FromSnapshot);
     expect(scene, &[restored, resumed]);
 
-    let console = Console::open(scene.monitor(), &domain);
+    let console = GuestConsole::open(scene.monitor(), &domain);
     console.send(&[Guest::POWER_OFF]);
     let shut_down = LifecycleChange::Shutdown(ShutdownDetail::Guest);
     let stopped = LifecycleChange::Stopped(StoppedDetail::Shutdown);

@@ -11,7 +11,6 @@ mod balloon;
 mod blocks;
 mod case;
 mod clock;
-mod console;
 mod control;
 mod graphics;
 mod life;

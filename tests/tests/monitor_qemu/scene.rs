@@ -15,9 +15,8 @@ use virt_event_monitor::domain::{
     DefinedDetail, LifecycleChange, ResumedDetail, StartedDetail, SuspendedDetail,
 };
 use virt_event_monitor::{AnyEvent, EventKind, Monitor, Subscription};
+use virt_event_tests::guest_console::GuestConsole;
 use virt_event_tests::rig::{Daemon, Guest, Hardware, PATIENCE};
-
-use crate::console::Console;
 
 /// The name of every guest: each has a daemon of its own.
 pub(crate) const NAME: &str = "guest";
@@ -111,7 +110,7 @@ impl Scene {
     }
 
     /// A new, persistent guest that has printed its banner.
-    pub(crate) fn guest(&mut self, hardware: &Hardware<'_>) -> (Domain, Console) {
+    pub(crate) fn guest(&mut self, hardware: &Hardware<'_>) -> (Domain, GuestConsole) {
         let xml = self.daemon.guests().xml_with(NAME, hardware).unwrap();
         let domain = self.connection().define_domain_xml(&xml).unwrap();
         assert_eq!(
@@ -122,10 +121,10 @@ impl Scene {
         (domain, console)
     }
 
-    pub(crate) fn start(&mut self, domain: &Domain) -> Console {
+    pub(crate) fn start(&mut self, domain: &Domain) -> GuestConsole {
         let paused = sys::VIR_DOMAIN_START_PAUSED;
         domain.create_with_flags(paused).unwrap();
-        let mut console = Console::open(self.monitor(), domain);
+        let mut console = GuestConsole::open(self.monitor(), domain);
         domain.resume().unwrap();
         console.wait_for(Guest::BANNER);
         for change in [

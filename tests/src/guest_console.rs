@@ -1,4 +1,4 @@
-//! A guest's console, by which the test moves it.
+//! A guest's console, by which a test moves it.
 
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
@@ -6,24 +6,28 @@ use std::time::Instant;
 use virt::domain::Domain;
 use virt::stream::Stream;
 use virt::sys;
-use virt_event_monitor::{Monitor, StreamEvents, StreamWatch};
-use virt_event_tests::rig::{PATIENCE, Poke};
+use virt_event_monitor::{Monitor, StreamEvents, StreamHandle, StreamWatch};
 
-/// What the guest prints arrives on the loop: a thread in a blocking call would
-/// share the connection with the test, which is a trap (see the rig).
-pub(crate) struct Console {
+use crate::rig::{PATIENCE, Poke};
+
+/// A console whose output arrives on the loop, because a thread in a blocking
+/// call may sleep for ever (see the traps of [the rig](crate::rig)).
+///
+/// Every method panics when the guest does not do its part in time.
+pub struct GuestConsole {
     watch: StreamWatch,
     received: Receiver<Vec<u8>>,
     /// What was printed after the last thing that was waited for.
     printed: Vec<u8>,
 }
 
-impl Console {
-    pub(crate) fn open(monitor: &Monitor, domain: &Domain) -> Self {
+impl GuestConsole {
+    /// Opens it. Output from before that may be lost.
+    pub fn open(monitor: &Monitor, domain: &Domain) -> Self {
         let stream = Stream::new(monitor.connection(), sys::VIR_STREAM_NONBLOCK).unwrap();
         domain.open_console(None, &stream, 0).unwrap();
         let (sender, received) = channel();
-        let read = move |stream: &virt_event_monitor::StreamHandle, _| {
+        let read = move |stream: &StreamHandle, _| {
             let mut buffer = [0; 256];
             match stream.recv(&mut buffer) {
                 Ok(None) => {}
@@ -45,7 +49,7 @@ impl Console {
     }
 
     /// Waits until the guest has printed `text`.
-    pub(crate) fn wait_for(&mut self, text: &[u8]) {
+    pub fn wait_for(&mut self, text: &[u8]) {
         let began = Instant::now();
         loop {
             let at = self.printed.windows(text.len()).position(|it| it == text);
@@ -58,7 +62,7 @@ impl Console {
     }
 
     /// Sends something that the guest may not be there any more to answer.
-    pub(crate) fn send(&self, bytes: &[u8]) {
+    pub fn send(&self, bytes: &[u8]) {
         let mut left = bytes;
         let began = Instant::now();
         while !left.is_empty() {
@@ -69,7 +73,7 @@ impl Console {
     }
 
     /// Lets the guest do this, one after the other.
-    pub(crate) fn poke(&mut self, pokes: impl IntoIterator<Item = Poke>) {
+    pub fn poke(&mut self, pokes: impl IntoIterator<Item = Poke>) {
         for poke in pokes {
             let answer = self.try_poke(poke);
             assert_eq!(answer, Poke::DONE, "{poke:x?}");
@@ -77,7 +81,7 @@ impl Console {
     }
 
     /// Lets the guest do this, and returns what it prints then.
-    pub(crate) fn try_poke(&mut self, poke: Poke) -> u8 {
+    pub fn try_poke(&mut self, poke: Poke) -> u8 {
         self.send(&poke.bytes());
         let began = Instant::now();
         while self.printed.is_empty() {

@@ -41,21 +41,21 @@ static ALLOCATOR: Counting = Counting;
 
 /// What there is at a moment.
 #[derive(Debug)]
-pub(super) struct Census {
+pub(crate) struct Census {
     /// Allocations of Rust's that live.
-    pub(super) allocations: isize,
+    pub(crate) allocations: isize,
     /// Their bytes.
-    pub(super) bytes: isize,
+    pub(crate) bytes: isize,
     /// Bytes that C's allocator has given away, to libvirt and to Rust.
-    pub(super) in_use: usize,
+    pub(crate) in_use: usize,
     /// Bytes in memory.
-    pub(super) resident: usize,
+    pub(crate) resident: usize,
     /// Open descriptors.
-    pub(super) descriptors: usize,
+    pub(crate) descriptors: usize,
 }
 
 impl Census {
-    pub(super) fn take() -> Self {
+    pub(crate) fn take() -> Self {
         let (allocations, bytes) = (
             ALLOCATIONS.load(Ordering::Relaxed),
             BYTES.load(Ordering::Relaxed),
@@ -73,12 +73,12 @@ impl Census {
     ///
     /// - If there is more than `before`, by more than what happens to be under
     ///   way.
-    pub(super) fn assert_like(&self, before: &Self) {
+    pub(crate) fn assert_like(&self, before: &Self) {
         self.is_like(before).unwrap();
     }
 
     /// What there is more of than `before`.
-    pub(super) fn is_like(&self, before: &Self) -> Result<(), String> {
+    pub(crate) fn is_like(&self, before: &Self) -> Result<(), String> {
         // 800 cycles that each left a thing behind would not fit into any of
         // these. A table may grow once more, and C's allocator and GLib's keep
         // some of what they had, which depends on how many events happened to
