@@ -2,6 +2,7 @@
 //! peers against the list of what they do, and every mutant.
 
 use std::process::ExitCode;
+use std::thread;
 
 use libtest_mimic::{Arguments, Completion, Trial};
 use virt_event_conformance::cases::cases;
@@ -11,7 +12,10 @@ use virt_event_tests::implementations::{EXAMINED, Examined, implementations};
 
 fn main() -> ExitCode {
     child_main(&implementations());
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    // Much of the time goes into waiting for what does not happen.
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    arguments.test_threads.get_or_insert(2 * processors);
     let mut trials = Vec::new();
     for examined in EXAMINED {
         trials.extend(cases().map(|case| trial(examined, case)));

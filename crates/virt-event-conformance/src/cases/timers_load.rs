@@ -142,13 +142,17 @@ fn ten_thousand_timers(exam: &Exam) {
     });
 }
 
+const CROWD: u32 = 40_000;
+
 /// Compares CPU times, which other processes hardly change: those of updates
-/// among 16 timers and among 16 + 10,000.
+/// among 16 timers and among 16 + 40,000. Where each update looks at all of them
+/// the factor is above 100, and where it grows with the logarithm about 3, so
+/// that what other processes do change decides nothing.
 fn cost_grows_slowly(exam: &Exam) {
     let first: Vec<_> = (0..8).map(|_| exam.timer(HOUR).id).collect();
     let last: Vec<_> = (0..8).map(|_| exam.timer(HOUR).id).collect();
     let few = cost_of_updates(exam, &[&first[..], &last[..]].concat());
-    let many: Vec<_> = (0..MANY).map(|_| exam.timer(HOUR).id).collect();
+    let many: Vec<_> = (0..CROWD).map(|_| exam.timer(HOUR).id).collect();
     // Early ones, late ones, and some from between, because a search may begin
     // at either end.
     let mut mixed = first;
@@ -157,7 +161,7 @@ fn cost_grows_slowly(exam: &Exam) {
     let among_many = cost_of_updates(exam, &mixed);
     assert!(
         among_many <= few * 30,
-        "an update takes {few:?} among 16 timers and {among_many:?} among {MANY}"
+        "an update takes {few:?} among 16 timers and {among_many:?} among {CROWD}"
     );
 }
 
@@ -165,7 +169,7 @@ const HOUR: Period = Period::millis(3_600_000);
 
 /// The CPU time of one update, the least of several rounds.
 fn cost_of_updates(exam: &Exam, timers: &[TimerId]) -> Duration {
-    const UPDATES: u32 = 2_000;
+    const UPDATES: u32 = 500;
     let events = exam.event_impl();
     let round = || {
         let began = cpu_time();
