@@ -1,0 +1,135 @@
+//! Hundreds of connections in one process, on one loop.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use virt::connect::Connect;
+use virt_event_examples::Failure;
+use virt_event_examples::host_loop::LoopKind;
+use virt_event_monitor::domain::Lifecycle;
+use virt_event_tests::rig::{Daemon, wait_until};
+
+use crate::client::{Client, EVENTS_OF_A_CHANGE, change, create, idle};
+use crate::scene::{Form, Forms, Played, Scene, scene};
+use crate::stage::{Stage, descriptors};
+
+pub(crate) const SCENES: &[Scene] = &[scene!(
+    crowd::outlives_a_blocked_loop,
+    LoopKind::ALL,
+    Forms::USUAL
+)];
+
+/// Both sides ask for a sign of life after a second of silence, three times…
+const INTERVAL: u32 = 1;
+const COUNT: u32 = 3;
+
+/// …and cut off who is silent for that long.
+const LIMIT: Duration = Duration::from_secs((INTERVAL * (COUNT + 1)) as u64);
+
+/// How long a callback keeps the loop from answering. When it begins, the last
+/// answer may be an interval old already. So when it ends the daemon may have
+/// heard nothing for three seconds, and the fourth is for answering all of its
+/// questions. The client's own timers wait for the loop as well, and count once
+/// when it goes on, however many intervals it was blocked (contract T2).
+const BLOCK: Duration = Duration::from_secs(2);
+
+/// Each connection has a socket and something to wake those who wait on it.
+const DESCRIPTORS_EACH: usize = 2;
+
+/// Each of many connections causes events that another one hears. All outlive a
+/// callback that blocks their loop for nearly as long as keepalive allows, and
+/// are gone when they are closed.
+fn outlives_a_blocked_loop(kind: LoopKind, form: Form) -> Played {
+    let count = form.choose(500, 2_000);
+    let time = form.choose(LIMIT + Duration::from_secs(1), LIMIT * 10);
+    // Before the daemon starts, which inherits it.
+    allow_descriptors(count)?;
+    let daemon = Daemon::builder().keepalive(INTERVAL, COUNT).start()?;
+    let uri = daemon.test_uri();
+    let mut stage = Stage::new(kind)?;
+    let reactor = stage.reactor();
+    stage.beside(move || {
+        let before = descriptors();
+        let mut crowd = Crowd::open(&uri, count)?;
+        assert!(descriptors() - before >= count * DESCRIPTORS_EACH);
+        assert!(reactor.stats().watches >= count);
+
+        let blocked = Arc::new(AtomicBool::new(false));
+        let blocks = crowd.clients[0].monitor().subscribe::<Lifecycle>();
+        let blocks = blocks.callback(move |_| {
+            if !blocked.swap(true, Ordering::SeqCst) {
+                thread::sleep(BLOCK);
+            }
+        })?;
+        crowd.talks()?;
+        assert!(reactor.stats().longest_callback >= BLOCK);
+        idle(&crowd.clients, time)?;
+        crowd.talks()?;
+        drop(blocks);
+        Ok(())
+    })?;
+    wait_until("the daemon has none of them any more", || {
+        daemon.clients().is_ok_and(|clients| clients.is_empty())
+    })?;
+    stage.end();
+    Ok(())
+}
+
+struct Crowd {
+    /// Each hears of the domain that has its number.
+    clients: Vec<Client>,
+    /// What each of them has to have heard.
+    events: usize,
+}
+
+impl Crowd {
+    fn open(uri: &str, count: usize) -> Result<Self, Failure> {
+        let first = Connect::open(Some(uri))?;
+        let open = |number| {
+            create(&first, &guest(number))?;
+            let client = Client::open_for(uri, &guest(number))?;
+            client.connection().set_keep_alive(INTERVAL as i32, COUNT)?;
+            Ok(client)
+        };
+        let clients = (0..count).map(open).collect::<Result<_, Failure>>()?;
+        Ok(Self { clients, events: 0 })
+    }
+
+    /// Each changes the domain of the next one, and hears of its own.
+    fn talks(&mut self) -> Played {
+        for (number, client) in self.clients.iter().enumerate() {
+            let next = guest((number + 1) % self.clients.len());
+            change(&client.domain(&next)?)?;
+        }
+        self.events += EVENTS_OF_A_CHANGE;
+        for (number, client) in self.clients.iter().enumerate() {
+            client.wait_for(&guest(number), self.events)?;
+        }
+        Ok(())
+    }
+}
+
+fn guest(number: usize) -> String {
+    format!("guest-{number}")
+}
+
+/// Raises the limit on open files as far as `connections` need it, here and in
+/// the daemon.
+fn allow_descriptors(connections: usize) -> Played {
+    let needed = (connections * DESCRIPTORS_EACH + 200) as u64;
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= needed) {
+        return Ok(());
+    }
+    if limit.maximum.is_some_and(|maximum| maximum < needed) {
+        return Err(format!("{needed} descriptors are needed, see `ulimit -Hn`").into());
+    }
+    let raised = Rlimit {
+        current: Some(needed),
+        ..limit
+    };
+    Ok(setrlimit(Resource::Nofile, raised)?)
+}
