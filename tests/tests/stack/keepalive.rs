@@ -3,6 +3,7 @@
 
 use std::slice;
 use std::sync::mpsc::channel;
+use std::thread;
 use std::time::Duration;
 
 use virt_event_conformance::{LogRecord, Logs};
@@ -70,6 +71,8 @@ fn a_stopped_loop(kind: LoopKind, _: Form) -> Played {
     let mut left = Ok(Vec::new());
     wait_until("the daemon cuts it off", || {
         reactor.stats();
+        // To ask takes a process, which others would have to wait for.
+        thread::sleep(LIMIT / 20);
         left = daemon.clients();
         !matches!(&left, Ok(clients) if !clients.is_empty())
     })?;
