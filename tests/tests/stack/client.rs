@@ -39,27 +39,15 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Opens it, to hear of every domain.
+    /// Opens it.
     pub(crate) fn open(uri: &str) -> Result<Self, Failure> {
-        Self::new(Connect::open(Some(uri))?, None)
-    }
-
-    /// Opens it, to hear of the domain with this name.
-    pub(crate) fn open_for(uri: &str, domain: &str) -> Result<Self, Failure> {
         let connection = Connect::open(Some(uri))?;
-        let domain = connection.lookup_domain_by_name(domain)?;
-        Self::new(connection, Some(&domain))
-    }
-
-    fn new(connection: Connect, domain: Option<&Domain>) -> Result<Self, Failure> {
         let monitor = Monitor::new(&connection)?;
         let heard = Arc::new(Mutex::new(Heard::default()));
         let counts = Arc::clone(&heard);
-        let mut subscribe = monitor.subscribe::<Lifecycle>();
-        if let Some(domain) = domain {
-            subscribe = subscribe.of(domain);
-        }
-        let subscription = subscribe.callback(move |event| lock(&counts).note(event))?;
+        let subscription = monitor
+            .subscribe::<Lifecycle>()
+            .callback(move |event| lock(&counts).note(event))?;
         Ok(Self {
             heard,
             subscription,
@@ -178,17 +166,15 @@ pub(crate) fn daemon() -> Result<Daemon, RigError> {
     Daemon::builder().keepalive(INTERVAL, COUNT).start()
 }
 
-/// Creates a domain, which lasts until somebody destroys it, or the last
-/// connection is closed.
-pub(crate) fn create(connection: &Connect, name: &str) -> Result<Domain, virt::error::Error> {
-    let xml = format!(
+/// The description of a domain of the test driver's.
+pub(crate) fn description(name: &str) -> String {
+    format!(
         "<domain type='test'>
            <name>{name}</name>
            <memory>1024</memory>
            <os><type>hvm</type></os>
          </domain>"
-    );
-    connection.create_domain_xml(&xml, 0)
+    )
 }
 
 /// Causes [`EVENTS_OF_A_CHANGE`] events, and leaves the domain as it was.

@@ -6,7 +6,7 @@ use virt::connect::Connect;
 use virt_event_examples::host_loop::LoopKind;
 use virt_event_tests::rig::Daemon;
 
-use crate::client::{Client, EVENTS_OF_A_CHANGE, change, create};
+use crate::client::{Client, EVENTS_OF_A_CHANGE, change, description};
 use crate::scene::{Form, Forms, Played, Scene, scene};
 use crate::stage::Stage;
 
@@ -84,7 +84,7 @@ fn call_and_hear(uri: &str, calls: usize) -> Played {
 /// Asks for a domain of its own again and again, and changes it now and then.
 /// All calls are short: two threads in one connection must not make others.
 fn call(connection: &Connect, name: &str, calls: usize) -> Played {
-    let domain = create(connection, name)?;
+    let domain = connection.create_domain_xml(&description(name), 0)?;
     for call in 1..=calls {
         assert_eq!(connection.lookup_domain_by_name(name)?.name()?, name);
         if call % CALLS_FOR_A_CHANGE == 0 {
@@ -98,7 +98,9 @@ fn call(connection: &Connect, name: &str, calls: usize) -> Played {
 fn come_and_go(uri: &str, name: &str, times: usize) -> Played {
     for _ in 0..times {
         let client = Client::open(uri)?;
-        let domain = create(client.connection(), name)?;
+        let domain = client
+            .connection()
+            .create_domain_xml(&description(name), 0)?;
         change(&domain)?;
         client.wait_for(name, EVENTS_OF_A_CHANGE)?;
         domain.destroy()?;
