@@ -8,6 +8,9 @@
 
 #[path = "../shared/census.rs"]
 mod census;
+mod embedded;
+mod faults;
+mod guests;
 mod remote;
 mod scene;
 mod stage;
@@ -21,7 +24,12 @@ use virt_event_tests::process_cases::runner;
 use crate::scene::Scene;
 
 /// All of them.
-const SCENES: &[&[Scene]] = &[remote::SCENES];
+const SCENES: &[&[Scene]] = &[
+    remote::SCENES,
+    faults::SCENES,
+    guests::SCENES,
+    embedded::SCENES,
+];
 
 fn main() -> ExitCode {
     runner::take_task(|task, _| scene::find(SCENES, task));
