@@ -10,6 +10,7 @@
 mod census;
 mod remote;
 mod scene;
+mod soak;
 mod stage;
 
 use std::process::ExitCode;
@@ -21,7 +22,7 @@ use virt_event_tests::process_cases::runner;
 use crate::scene::Scene;
 
 /// All of them.
-const SCENES: &[&[Scene]] = &[remote::SCENES];
+const SCENES: &[&[Scene]] = &[remote::SCENES, soak::SCENES];
 
 fn main() -> ExitCode {
     runner::take_task(|task, _| scene::find(SCENES, task));
