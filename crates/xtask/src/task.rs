@@ -16,7 +16,8 @@ Usage: cargo xtask COMMAND [ARGUMENTS]
                        implementation; writes docs/conformance.md
   bench [ARGUMENTS]    setup, then the benchmarks, optimised
   valgrind [NAME...]   setup, then the tests that reach libvirt under memcheck,
-                       all of them or those named
+                       all of them or those named; with `--all` every test
+                       there is, which takes hours
   soak                 setup, then everything at once for ten minutes on each
                        of two loops; draws docs/soak.svg
   ci                   setup, then formatting, lints, docs and tests

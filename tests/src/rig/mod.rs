@@ -40,7 +40,15 @@
 //!   others; libvirt wakes it with `g_main_loop_quit`, which is lost if that
 //!   thread is about to enter its loop. The second call is then never sent.
 //!
-//! Both were seen once in a hundred times on a busy machine.
+//! - Do not let a guest go while its console is open, unless that is what the
+//!   test is about: abort the stream first. The daemon's thread that removes the
+//!   guest frees its consoles (`virChrdevFree`) and waits for the lock of the
+//!   stream. Its main thread, which has just read the end of that console, has
+//!   that lock and waits for the lock of the consoles (`virStreamAbort`). From
+//!   then on the daemon answers nobody.
+//!
+//! The first two were seen once in a hundred times on a busy machine, the last
+//! one twice in two hundred.
 //!
 //! [`GuestConsole`]: crate::guest_console::GuestConsole
 //!
