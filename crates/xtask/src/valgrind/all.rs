@@ -36,6 +36,8 @@ pub(super) fn run() -> Result<(), Failure> {
         let mut command = memcheck(path);
         command.arg("--test-threads=2");
         command.env("VIRT_EVENT_SLOWER", SLOWER);
+        // Random cases of a property, where 256 are usual.
+        command.env("PROPTEST_CASES", "16");
         for exception in exceptions {
             command.args(exception.skipped().map(|test| format!("--skip={test}")));
         }
