@@ -141,7 +141,7 @@ impl Panel {
         }
         chart
             .configure_series_labels()
-            .position(SeriesLabelPosition::MiddleRight)
+            .position(SeriesLabelPosition::LowerRight)
             .label_font(text)
             .border_style(TRANSPARENT)
             .background_style(TRANSPARENT)

@@ -9,7 +9,7 @@ use crate::{Curve, Hue, Panel, Weight};
 
 const MIB: f64 = (1 << 20) as f64;
 
-const DESCRIPTORS: &str = "Descriptors";
+const RESIDENT: &str = "Resident, MiB";
 
 /// The hues of the loops, in the order of the files.
 const HUES: [Hue; 4] = [Hue::Blue, Hue::Orange, Hue::Green, Hue::Purple];
@@ -140,17 +140,17 @@ pub fn panels(soaks: &[Soak]) -> anyhow::Result<Vec<Panel>> {
         }
         Ok(Panel {
             title: title.to_owned(),
-            // Only there is room between the curves.
-            legend: title == DESCRIPTORS,
+            // Only there is room below the curves.
+            legend: title == RESIDENT,
             curves,
         })
     };
     let both = |title, column, unit| panel(title, &[busy(column, unit), empty(column, unit)]);
     Ok(vec![
         panel("Connections", &[busy("connections", 1.0)])?,
-        both(DESCRIPTORS, "descriptors", 1.0)?,
+        both("Descriptors", "descriptors", 1.0)?,
         both("Heap in use, MiB", "c_in_use", MIB)?,
-        both("Resident, MiB", "resident", MIB)?,
+        both(RESIDENT, "resident", MIB)?,
     ])
 }
 
