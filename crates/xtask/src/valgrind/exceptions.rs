@@ -113,8 +113,9 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
         reason: "a forked child ends with copies of what only threads of its parent held",
     },
     Exception {
-        programs: &["regressions", "virt_event_reactor"],
+        programs: &["drive", "regressions", "virt_event_reactor"],
         what: What::Tests(&[
+            "it_works_where_no_runtime_polls_it",
             "a_number_that_is_reused_within_a_batch",
             "a_turn_that_is_detached_ends_with_its_iteration",
             "a_wake_up_ends_a_turn_with_a_large_budget",
