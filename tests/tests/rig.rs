@@ -131,7 +131,7 @@ fn a_killed_guest_is_noticed_and_a_destroyed_one_is_gone() -> Tested {
     let killed = Guest::create_paused(&connection, daemon.guests(), "killed")?;
     killed.kill()?;
     wait_until("the daemon notices", || {
-        connection.lookup_domain_by_name("killed").is_err()
+        killed.domain().is_active().is_ok_and(|active| !active)
     })?;
 
     let destroyed = Guest::create_paused(&connection, daemon.guests(), "destroyed")?;

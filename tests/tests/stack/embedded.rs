@@ -58,6 +58,7 @@ fn talk(uri: &str, guests: &Guests, power_off: bool) -> Played {
     guest.domain().resume()?;
     console.wait_for(Guest::BANNER);
     heard(&[
+        "guest: defined (added)",
         "guest: started (booted)",
         "guest: suspended (paused)",
         "guest: resumed (unpaused)",
@@ -84,5 +85,7 @@ fn talk(uri: &str, guests: &Guests, power_off: bool) -> Played {
     }
     let ending = console.end();
     assert!(ending.error.is_none(), "{ending:?}");
+    guest.domain().undefine()?;
+    heard(&["guest: undefined (removed)"]);
     Ok(())
 }

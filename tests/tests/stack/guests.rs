@@ -7,7 +7,8 @@ use rustix::process::Signal;
 use virt::connect::Connect;
 use virt_event_examples::host_loop::LoopKind;
 use virt_event_monitor::domain::{
-    LifecycleChange, ResumedDetail, ShutdownDetail, StartedDetail, StoppedDetail, SuspendedDetail,
+    DefinedDetail, LifecycleChange, ResumedDetail, ShutdownDetail, StartedDetail, StoppedDetail,
+    SuspendedDetail, UndefinedDetail,
 };
 use virt_event_monitor::{AnyEvent, EventKind, Monitor, Subscription};
 use virt_event_tests::guest_console::GuestConsole;
@@ -22,6 +23,8 @@ pub(crate) const SCENES: &[Scene] = &[scene!(
     Forms::USUAL
 )];
 
+const DEFINED: LifecycleChange = LifecycleChange::Defined(DefinedDetail::Added);
+const UNDEFINED: LifecycleChange = LifecycleChange::Undefined(UndefinedDetail::Removed);
 const PAUSED: LifecycleChange = LifecycleChange::Suspended(SuspendedDetail::Paused);
 const UNPAUSED: LifecycleChange = LifecycleChange::Resumed(ResumedDetail::Unpaused);
 const BY_HOST: LifecycleChange = LifecycleChange::Shutdown(ShutdownDetail::Host);
@@ -81,7 +84,11 @@ fn live(connection: &Connect, guests: &Guests, end: End) -> Played {
     let monitor = Monitor::new(connection)?;
     let heard = Heard::of(&monitor)?;
     let guest = Guest::create_paused(connection, guests, NAME)?;
-    heard.expect(&[LifecycleChange::Started(StartedDetail::Booted), PAUSED]);
+    heard.expect(&[
+        DEFINED,
+        LifecycleChange::Started(StartedDetail::Booted),
+        PAUSED,
+    ]);
     let domain = guest.domain();
     let mut console = GuestConsole::open(&monitor, domain);
     domain.resume()?;
@@ -107,6 +114,8 @@ fn live(connection: &Connect, guests: &Guests, end: End) -> Played {
     heard.expect_end(end);
     let ending = console.end();
     assert!(ending.error.is_none(), "{end:?}: {ending:?}");
+    domain.undefine()?;
+    heard.expect(&[UNDEFINED]);
     assert_eq!(monitor.close_reason(), None);
     assert!(connection.is_alive()?);
     Ok(())

@@ -170,12 +170,11 @@ impl House<'_> {
         } else {
             guest.domain().destroy()?;
         }
-        let name = guest.domain().name()?;
-        let (_, connection) = self.line()?;
-        // A guest like this one is nowhere defined.
+        let domain = guest.domain();
         wait_until("the guest is gone", || {
-            connection.lookup_domain_by_name(&name).is_err()
+            domain.is_active().is_ok_and(|active| !active)
         })?;
+        domain.undefine()?;
         Ok(())
     }
 
@@ -208,6 +207,7 @@ impl House<'_> {
             console.wait_for(b"still here?");
             drop(console);
             domain.destroy()?;
+            domain.undefine()?;
         }
         Ok(())
     }
