@@ -123,13 +123,13 @@ fn a_guest_that_stops_is_detached_and_attached_again_when_it_starts() -> Tested 
 }
 
 #[test]
-fn a_guest_that_was_never_defined_is_known_again_by_its_name() -> Tested {
+fn a_guest_that_comes_back_as_another_is_known_by_its_name() -> Tested {
     let scene = Scene::new()?;
     let mut console = scene.on_terminal(&[])?;
     attached(&mut console);
     scene.guest.domain().destroy()?;
     console.terminal.wait_for(b"[detached: guest stopped]\r\n");
-    let again = Guest::create_paused(&scene.connection, scene.daemon.guests(), "guest")?;
+    let again = scene.another_guest()?;
     attached(&mut console);
     again.domain().resume()?;
     console.terminal.wait_for(Guest::BANNER);
@@ -229,7 +229,7 @@ fn output_that_waits_when_a_guest_stops_is_shown_to_the_end() -> Tested {
 fn a_guest_that_comes_back_while_output_waits_is_attached_again() -> Tested {
     let scene = Scene::new()?;
     let mut console = stopped_with_output_waiting(&scene)?;
-    let again = Guest::create_paused(&scene.connection, scene.daemon.guests(), "guest")?;
+    let again = scene.another_guest()?;
     for _ in 0..3 {
         assert!(console.terminal.take(flood().len()) == flood());
     }
@@ -451,6 +451,14 @@ impl Scene {
             connection,
             daemon,
         })
+    }
+
+    /// One with the same name and another UUID, in the place of the guest, which
+    /// has ended.
+    fn another_guest(&self) -> Result<Guest, Box<dyn std::error::Error>> {
+        self.guest.domain().undefine()?;
+        let guests = self.daemon.guests();
+        Ok(Guest::create_paused(&self.connection, guests, "guest")?)
     }
 
     fn on_terminal(&self, options: &[&str]) -> std::io::Result<OnTerminal> {

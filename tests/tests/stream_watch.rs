@@ -398,7 +398,7 @@ fn the_drivers_own_streams_leave_nothing_behind() -> Result<(), RigError> {
         let thread = EventLoop::install().unwrap().spawn().unwrap();
         let connection = Connect::open(Some(&embedded.uri())).unwrap();
         for way in ["finish", "abort", "drop", "power-off"] {
-            let guest = Guest::create_paused(&connection, embedded.guests(), "guest").unwrap();
+            let guest = Guest::create_paused(&connection, embedded.guests(), way).unwrap();
             let scene = Scene::new(&connection, guest);
             scene.boot();
             scene.send(b"hello");

@@ -53,7 +53,6 @@ impl Guests {
         let image = self.directory.join("echo.img");
         image::ensure(&image)?;
         let (image, emulator) = (image.display(), QEMU.path()?);
-        let uuid = uuid_of(name);
         let emulator = emulator.display();
         // Emulated even where there is /dev/kvm: nested, that is slower. The
         // image is a floppy because no other read-only disk boots. Of disks from
@@ -61,7 +60,6 @@ impl Guests {
         Ok(format!(
             "<domain type='qemu'>
   <name>{name}</name>
-  <uuid>{uuid}</uuid>
   <memory unit='MiB'>{memory_mib}</memory>
   <vcpu>1</vcpu>
   <os>
@@ -95,16 +93,6 @@ impl Guests {
         let file = self.pid_files.join(format!("{name}.pid"));
         Running::of_file(&file, self.directory.path())
     }
-}
-
-/// The same for each guest of one name, so that it can be defined again.
-fn uuid_of(name: &str) -> String {
-    let mut bytes = *b"virt-event guest";
-    for (at, byte) in name.bytes().enumerate() {
-        let byte_of_uuid = &mut bytes[at % 16];
-        *byte_of_uuid = byte_of_uuid.rotate_left(1) ^ byte;
-    }
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What a guest is made of, beyond what every guest of ours needs. The default
@@ -157,9 +145,8 @@ impl Guest {
     /// Defines a guest and creates it, so that it does not run yet and the console
     /// can be opened before it prints its banner.
     ///
-    /// It stays defined when it has ended, and can be created again: see the
-    /// [traps](super) for what a libvirtd may do that forgets a guest whose console
-    /// is open.
+    /// It stays defined when it has ended: see the [traps](super) for what a
+    /// libvirtd may do that forgets a guest whose console is open.
     ///
     /// # Errors
     ///
