@@ -132,7 +132,8 @@ pub(crate) fn bench(arguments: &[OsString]) -> Command {
     command
 }
 
-/// Whether the arguments for cargo say which packages they mean. A `--workspace` of ours would override them, and cargo refuses two.
+/// Whether the arguments for cargo say which packages they mean. A `--workspace`
+/// of ours would override them, and cargo refuses two.
 fn selects_packages(arguments: &[OsString]) -> bool {
     arguments
         .iter()

@@ -15,6 +15,9 @@ use super::RigError;
 /// system gives the number of the terminal to another guest meanwhile, whose
 /// console could then not be opened, although that guest is another daemon's.
 ///
+/// Who made the lock does not matter, not even whether that process lives: the
+/// terminal is the new guest's alone, and what was locked is gone.
+///
 /// # Errors
 ///
 /// - The guest does not run, or the file cannot be removed.

@@ -19,7 +19,9 @@
 //!
 //! - Everything is below one directory with a short name, since QEMU's sockets
 //!   have to fit into 108 bytes with it. Only QEMU's capabilities are kept
-//!   elsewhere, in cargo's target directory: to probe them takes seconds.
+//!   elsewhere, in cargo's target directory: to probe them takes seconds. And
+//!   libvirt makes locks in /var/lock, for consoles that are open; they go with
+//!   the daemon.
 //! - Whatever happens to the test, be it a panic or SIGKILL, the daemon and its
 //!   guests end and the directory goes: see [`supervise`]. When a fixture is
 //!   dropped, that has happened.

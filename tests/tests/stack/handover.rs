@@ -5,7 +5,7 @@ use virt_event_examples::host_loop::LoopKind;
 use crate::client::{Client, DOMAIN, LIMIT, daemon, idle};
 use crate::flow::Flow;
 use crate::scene::{Form, Forms, Played, Scene, scene};
-use crate::stage::Stage;
+use crate::stage::{Stage, descriptors};
 
 pub(crate) const SCENES: &[Scene] = &[scene!(
     handover::to_the_built_in_loop,
@@ -17,10 +17,12 @@ pub(crate) const SCENES: &[Scene] = &[scene!(
 const IN_BETWEEN: usize = 50;
 
 /// A loop ends (for tokio: its runtime is shut down) while events come in, and
-/// the built-in one goes on in its place. No event is lost, also of those in
-/// between, and keepalive is answered.
+/// the built-in one goes on in its place, and then another one of the first kind,
+/// and so on. No event is lost, also of those in between, no descriptor is left,
+/// and keepalive is answered.
 fn to_the_built_in_loop(kind: LoopKind, form: Form) -> Played {
-    let times = form.choose(1, 25);
+    // Odd, for the built-in one to be the last.
+    let times = form.choose(3, 25);
     let daemon = daemon()?;
     let uri = daemon.test_uri();
     let mut stage = Stage::new(kind)?;
@@ -36,8 +38,10 @@ fn to_the_built_in_loop(kind: LoopKind, form: Form) -> Played {
     })?;
 
     let mut running = (clients, flow);
-    for _ in 0..times {
-        stage = stage.hand_over(LoopKind::Builtin, || {
+    let mut open = None;
+    for number in 0..times {
+        let next = [LoopKind::Builtin, kind][number % 2];
+        stage = stage.hand_over(next, || {
             let (clients, flow) = &running;
             let before: Vec<_> = clients.iter().map(Client::heard).collect();
             flow.wait_for(IN_BETWEEN)?;
@@ -52,6 +56,11 @@ fn to_the_built_in_loop(kind: LoopKind, form: Form) -> Played {
             }
             Ok((clients, flow))
         })?;
+        if next == LoopKind::Builtin {
+            // As many as the last time: the loop in between left none.
+            let now = descriptors();
+            assert_eq!(*open.get_or_insert(now), now, "open descriptors");
+        }
     }
 
     let (clients, flow) = running;

@@ -1,6 +1,7 @@
 //! A daemon that goes away and comes back.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use virt_event_examples::Failure;
 use virt_event_tests::rig::{Daemon, RigError};
@@ -17,6 +18,10 @@ pub(super) struct Host {
     /// How often it went away or came back: odd while it is away. Changed
     /// before it goes and after it has come.
     age: AtomicUsize,
+    /// Read by who has several calls under way in one connection, and written by
+    /// who lets the host go: libvirt does not bear both (see the traps of the
+    /// rig).
+    several_calls: RwLock<()>,
 }
 
 /// The age of a host when something began.
@@ -30,6 +35,7 @@ impl Host {
             uri: daemon.test_uri_of("node.xml", NODE)?,
             daemon,
             age: AtomicUsize::new(0),
+            several_calls: RwLock::new(()),
         })
     }
 
@@ -45,8 +51,18 @@ impl Host {
         Age(self.age.load(Ordering::SeqCst))
     }
 
+    /// Keeps it for as long as what is returned lives, unless it has been away
+    /// since something began at `age`.
+    pub(super) fn stays(&self, age: Age) -> Option<RwLockReadGuard<'_, ()>> {
+        let lock = self.several_calls.read();
+        let stays = lock.unwrap_or_else(PoisonError::into_inner);
+        (!self.excuses(age)).then_some(stays)
+    }
+
     /// Lets it go in this way.
     pub(super) fn end(&self, end: fn(&Daemon) -> Result<(), RigError>) -> Result<(), RigError> {
+        let lock = self.several_calls.write();
+        let _nobody = lock.unwrap_or_else(PoisonError::into_inner);
         self.age.fetch_add(1, Ordering::SeqCst);
         end(&self.daemon)
     }

@@ -71,7 +71,7 @@ impl<'a> Seat<'a> {
                 "cause events",
                 taken.cause_and_hear(self.host, self.counters),
             ),
-            _ => ("call", taken.call(self.counters)),
+            _ => ("call", taken.call(self.host, self.counters)),
         };
         if let Err(error) = done {
             self.leave();
@@ -165,18 +165,24 @@ impl Taken {
         for listener in &mut self.listeners {
             listener.caused(2);
         }
+        let mut all = false;
         wait_until("every listener hears", || {
-            self.listeners.iter_mut().all(Listener::has_heard_all)
-                || (host.excuses(self.age) && self.monitor.close_reason().is_some())
+            all = self.listeners.iter_mut().all(Listener::has_heard_all);
+            all || (host.excuses(self.age) && self.monitor.close_reason().is_some())
         })?;
-        counters
-            .heard
-            .fetch_add(2 * self.listeners.len(), Ordering::Relaxed);
+        if all {
+            counters
+                .heard
+                .fetch_add(2 * self.listeners.len(), Ordering::Relaxed);
+        }
         Ok(())
     }
 
     /// From two threads at once.
-    fn call(&self, counters: &Counters) -> Result<(), Failure> {
+    fn call(&self, host: &Host, counters: &Counters) -> Result<(), Failure> {
+        let _stays = host
+            .stays(self.age)
+            .ok_or_else(|| unexpected("the host was away"))?;
         let call = || -> Result<(), Failure> {
             for _ in 0..CALLS {
                 let domain = self.connection.lookup_domain_by_name("own")?;
