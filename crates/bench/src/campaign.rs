@@ -204,7 +204,10 @@ impl Runner {
                 child.round(operations)?;
                 operations
             }
-            None => calibrate(&mut child, workload.round_time(campaign.round_time))?,
+            None => {
+                let round_time = workload.round_time(campaign.round_time);
+                calibrate(&mut child, round_time, workload.fewest_operations())?
+            }
         };
         Ok(Self {
             workload,
@@ -242,16 +245,49 @@ fn start_child(workload: Workload, contender: Contender, daemon: Option<&Daemon>
     Child::start(contender, workload, place)
 }
 
-/// Finds out how many operations fill a round.
-fn calibrate(child: &mut Child, round_time: Duration) -> Result<u64> {
-    let mut operations = 1;
+/// Finds out how many operations fill a round; at least `fewest`.
+fn calibrate(child: &mut Child, round_time: Duration, fewest: u64) -> Result<u64> {
+    let mut operations = fewest;
+    let mut is_confirmed = false;
     loop {
-        let wall = child.round(operations)?.wall.max(Duration::from_nanos(1));
-        let factor = round_time.as_secs_f64() / wall.as_secs_f64();
+        let factor = round_time.as_secs_f64() / duration(&child.round(operations)?).as_secs_f64();
+        if factor < 2.0 && !is_confirmed {
+            // It may be that something else ran meanwhile.
+            is_confirmed = true;
+            continue;
+        }
         // The first operations are the slow ones: approach by steps.
-        operations = ((operations as f64 * factor.min(10.0)) as u64).max(1);
+        operations = ((operations as f64 * factor.min(10.0)) as u64).max(fewest);
         if factor < 2.0 {
             return Ok(operations);
         }
+        is_confirmed = false;
+    }
+}
+
+/// How long a round takes where nothing else runs. On a busy machine it is on a
+/// processor for a small part of the time that passes. Waiting for a daemon takes
+/// less than three times what the rest of a call does.
+fn duration(sample: &Sample) -> Duration {
+    let nothing = Duration::from_nanos(1);
+    sample.wall.min(sample.cpu * 4).max(nothing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::Extra;
+
+    #[test]
+    fn time_that_others_had_does_not_count() {
+        let milliseconds = Duration::from_millis;
+        let sample = |cpu, wall| Sample {
+            cpu: milliseconds(cpu),
+            wall: milliseconds(wall),
+            extra: Extra::Nothing,
+        };
+        assert_eq!(duration(&sample(10, 11)), milliseconds(11));
+        assert_eq!(duration(&sample(10, 200)), milliseconds(40));
+        assert!(duration(&sample(0, 0)) > Duration::ZERO);
     }
 }

@@ -46,10 +46,9 @@ pub(super) fn bounds() -> Vec<Bound> {
         Bound::between(many, on, LibvirtDefault, Limit::AtMost(0.002))
     }));
     bounds.extend(ADAPTERS.map(|on| to_host(CrossThread, on, 1.2)));
-    let timers = Timers {
-        phases: Phases::Together,
-    };
-    bounds.extend(OURS.map(|on| half_of_default(timers, on)));
+    for phases in [Phases::Together, Phases::Spread] {
+        bounds.extend(OURS.map(|on| half_of_default(Timers { phases }, on)));
+    }
     let rpc = Rpc {
         beside: Beside::Idle(500),
     };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Beside, Subscriber, Workload, memory, timers};
+use super::{Beside, Subscriber, Workload, add_remove, memory, timers};
 use crate::contender::Contender;
 use crate::sample::Quantity;
 
@@ -122,6 +122,16 @@ impl Workload {
             usual.max(Duration::from_millis(40))
         } else {
             usual
+        }
+    }
+
+    /// How many operations a round has at least, so that what its end costs does
+    /// not count: a few batches.
+    pub(crate) fn fewest_operations(self) -> u64 {
+        match self {
+            Self::AddRemove { .. } => add_remove::BATCH * 4,
+            Self::Active { watches } => u64::from(watches) * 4,
+            _ => 1,
         }
     }
 
