@@ -78,14 +78,14 @@ impl Workload {
     /// two of each kind, and what a minute has room for.
     pub(crate) fn is_quick(self) -> bool {
         match self {
-            Self::PingPong { idle } => matches!(idle, 0 | 100 | 10_000),
+            Self::PingPong { idle } => matches!(idle, 0 | 10_000),
             Self::AddRemove { registered } => registered == 10_000,
             Self::Timers { phases } => phases == Phases::Together,
             Self::Storm { subscriber } => {
                 matches!(subscriber, Subscriber::RawCopy | Subscriber::Callback)
             }
-            // What takes seconds to set up.
-            Self::Rpc { beside } => !matches!(beside, Beside::Idle(_)),
+            Self::Rpc { beside } => beside == Beside::Nothing,
+            // Memory takes a process for each round.
             Self::PingPongBudget { .. }
             | Self::FairnessBudget { .. }
             | Self::UpdateTimeoutEarlier

@@ -140,6 +140,9 @@ impl Workload {
     pub(crate) fn operations(self, quick: bool) -> Option<u64> {
         match self {
             Self::Storm { .. } => Some(if quick { 10_000 } else { 100_000 }),
+            // Long enough to see the two of them, daemon and client, get ahead of
+            // each other many times.
+            Self::EventStorm { .. } => Some(if quick { 4_000 } else { 16_000 }),
             Self::Timers { .. } => Some(timers::COUNT * if quick { 1 } else { 3 }),
             Self::Memory { .. } => Some(memory::COUNT),
             _ => None,
