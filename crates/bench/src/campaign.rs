@@ -1,5 +1,6 @@
 //! The rounds: who runs when, and how many operations.
 
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Error, Result, anyhow, ensure};
@@ -7,11 +8,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use virt_event_tests::rig::Daemon;
 
 use crate::cell::Cell;
-use crate::child::{self, Child};
+use crate::child;
 use crate::contender::Contender;
 use crate::report::NotMeasured;
-use crate::sample::Sample;
-use crate::workload::{self, Workload};
+use crate::runner::Runner;
+use crate::workload::Workload;
 
 /// What to measure, and how long.
 #[derive(Clone, Debug)]
@@ -57,7 +58,11 @@ impl Campaign {
     /// Which those are is known before the first round.
     pub(crate) fn run(&self) -> Result<Outcome> {
         let began = Instant::now();
-        let (places, not_measured) = self.places()?;
+        let Plan {
+            places,
+            not_measured,
+            daemon,
+        } = self.plan()?;
         let progress = self.progress(places.len());
         let mut outcome = Outcome {
             cells: Vec::new(),
@@ -65,11 +70,13 @@ impl Campaign {
             failures: 0,
         };
         for group in places.chunk_by(|a, b| a.0.group() == b.0.group()) {
-            if progress.is_hidden() {
+            let is_over = || self.limit.is_some_and(|limit| began.elapsed() > limit);
+            if progress.is_hidden() && !is_over() {
                 eprintln!("measuring {} …", group[0].0.group());
             }
-            let is_over = || self.limit.is_some_and(|limit| began.elapsed() > limit);
-            if self.measure(group, &progress, &mut outcome, is_over) == Progress::Over {
+            if self.measure(group, daemon.as_ref(), &progress, &mut outcome, is_over)
+                == Progress::Over
+            {
                 let mut workloads: Vec<_> = group.iter().map(|place| place.0).collect();
                 workloads.dedup();
                 let late = workloads.into_iter().map(NotMeasured::in_time);
@@ -80,9 +87,8 @@ impl Campaign {
         Ok(outcome)
     }
 
-    /// The places of the table that have a cell, and what this machine cannot
-    /// do.
-    fn places(&self) -> Result<(Vec<Place>, Vec<NotMeasured>)> {
+    /// Finds out what this machine can do.
+    fn plan(&self) -> Result<Plan> {
         let mut not_measured = Vec::new();
         let mut possible = |result: Result<()>, name: NotMeasured| match result {
             Ok(()) => true,
@@ -96,14 +102,15 @@ impl Campaign {
         contenders.retain(|c| possible(c.is_there(), NotMeasured::on(*c)));
         let mut workloads = self.workloads.clone();
         workloads.retain(|w| possible(child::can_have_descriptors(*w), NotMeasured::of(*w)));
-        if workloads.iter().any(|w| w.needs_a_daemon()) {
-            let daemon = Daemon::start().map(drop);
-            let daemon = daemon.map_err(|error| format!("{error}"));
+        let mut shared = None;
+        if workloads.iter().any(|w| w.daemon().is_some()) {
+            let daemon = Daemon::start().map_err(|error| format!("{error}"));
             let can = |workload: &Workload| match &daemon {
-                Err(error) if workload.needs_a_daemon() => Err(anyhow!("no libvirtd: {error}")),
+                Err(error) if workload.daemon().is_some() => Err(anyhow!("no libvirtd: {error}")),
                 _ => Ok(()),
             };
             workloads.retain(|w| possible(can(w), NotMeasured::of(*w)));
+            shared = daemon.ok().map(Rc::new);
         }
 
         let places: Vec<_> = workloads
@@ -116,7 +123,11 @@ impl Campaign {
             !places.is_empty() || !not_measured.is_empty(),
             "none of these loops does any of these workloads"
         );
-        Ok((places, not_measured))
+        Ok(Plan {
+            places,
+            not_measured,
+            daemon: shared,
+        })
     }
 
     /// Measures the cells of one group in interleaved rounds (A B C A B C …),
@@ -125,6 +136,7 @@ impl Campaign {
     fn measure(
         &self,
         group: &[Place],
+        shared: Option<&Rc<Daemon>>,
         progress: &ProgressBar,
         outcome: &mut Outcome,
         is_over: impl Fn() -> bool,
@@ -135,7 +147,7 @@ impl Campaign {
                 return Progress::Over;
             }
             progress.set_message(format!("{workload} on {contender}"));
-            match Runner::start(workload, contender, self) {
+            match Runner::start((workload, contender), shared, self) {
                 Ok(runner) => runners.push(runner),
                 Err(error) => outcome.fail((workload, contender), &error),
             }
@@ -146,7 +158,7 @@ impl Campaign {
                 if is_over() {
                     return true;
                 }
-                let place = (runner.workload, runner.contender);
+                let place = runner.place;
                 progress.set_message(format!("{} on {}", place.0, place.1));
                 let ran = runner.round();
                 progress.inc(1);
@@ -170,6 +182,15 @@ impl Campaign {
     }
 }
 
+/// What there is to do.
+struct Plan {
+    /// Those that have a cell, in the order of the table.
+    places: Vec<Place>,
+    not_measured: Vec<NotMeasured>,
+    /// For those who can share one.
+    daemon: Option<Rc<Daemon>>,
+}
+
 /// What came of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Progress {
@@ -179,115 +200,4 @@ enum Progress {
 }
 
 /// A place in the table.
-type Place = (Workload, Contender);
-
-/// A child and what it did so far.
-struct Runner {
-    workload: Workload,
-    contender: Contender,
-    /// Ends before its daemon.
-    child: Child,
-    daemon: Option<Daemon>,
-    operations: u64,
-    samples: Vec<Sample>,
-}
-
-impl Runner {
-    /// Starts a child and warms it up.
-    fn start(workload: Workload, contender: Contender, campaign: &Campaign) -> Result<Self> {
-        let daemon = workload.needs_a_daemon().then(Daemon::start).transpose()?;
-        let mut child = start_child(workload, contender, daemon.as_ref())?;
-        let operations = match workload.operations(campaign.quick) {
-            // Its first round is the only one.
-            Some(operations) if workload.needs_a_fresh_process() => operations,
-            Some(operations) => {
-                child.round(operations)?;
-                operations
-            }
-            None => {
-                let round_time = workload.round_time(campaign.round_time);
-                calibrate(&mut child, round_time, workload.fewest_operations())?
-            }
-        };
-        Ok(Self {
-            workload,
-            contender,
-            child,
-            daemon,
-            operations,
-            samples: Vec::new(),
-        })
-    }
-
-    fn round(&mut self) -> Result<()> {
-        if self.workload.needs_a_fresh_process() && !self.samples.is_empty() {
-            self.child = start_child(self.workload, self.contender, self.daemon.as_ref())?;
-        }
-        self.samples.push(self.child.round(self.operations)?);
-        Ok(())
-    }
-
-    fn cell(&self) -> Cell {
-        Cell::of_samples(
-            self.workload,
-            self.contender,
-            self.operations,
-            &self.samples,
-        )
-    }
-}
-
-fn start_child(workload: Workload, contender: Contender, daemon: Option<&Daemon>) -> Result<Child> {
-    let uri = daemon.map(Daemon::test_uri);
-    let place = workload::Place {
-        uri: uri.as_deref(),
-    };
-    Child::start(contender, workload, place)
-}
-
-/// Finds out how many operations fill a round; at least `fewest`.
-fn calibrate(child: &mut Child, round_time: Duration, fewest: u64) -> Result<u64> {
-    let mut operations = fewest;
-    let mut is_confirmed = false;
-    loop {
-        let factor = round_time.as_secs_f64() / duration(&child.round(operations)?).as_secs_f64();
-        if factor < 2.0 && !is_confirmed {
-            // It may be that something else ran meanwhile.
-            is_confirmed = true;
-            continue;
-        }
-        // The first operations are the slow ones: approach by steps.
-        operations = ((operations as f64 * factor.min(10.0)) as u64).max(fewest);
-        if factor < 2.0 {
-            return Ok(operations);
-        }
-        is_confirmed = false;
-    }
-}
-
-/// How long a round takes where nothing else runs. On a busy machine it is on a
-/// processor for a small part of the time that passes. Waiting for a daemon takes
-/// less than three times what the rest of a call does.
-fn duration(sample: &Sample) -> Duration {
-    let nothing = Duration::from_nanos(1);
-    sample.wall.min(sample.cpu * 4).max(nothing)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::sample::Extra;
-
-    #[test]
-    fn time_that_others_had_does_not_count() {
-        let milliseconds = Duration::from_millis;
-        let sample = |cpu, wall| Sample {
-            cpu: milliseconds(cpu),
-            wall: milliseconds(wall),
-            extra: Extra::Nothing,
-        };
-        assert_eq!(duration(&sample(10, 11)), milliseconds(11));
-        assert_eq!(duration(&sample(10, 200)), milliseconds(40));
-        assert!(duration(&sample(0, 0)) > Duration::ZERO);
-    }
-}
+pub(crate) type Place = (Workload, Contender);

@@ -18,8 +18,8 @@
 //! the native ones: those show what the same host loop costs without libvirt,
 //! by the same code with the host's own kind of source. libvirtaio's child is a
 //! program in Python. The storms are not about loops: all are on the built-in one,
-//! and compare subscriptions. What is about connections has a libvirtd of its own
-//! for each child.
+//! and compare subscriptions. What is about connections has a libvirtd of the
+//! benchmark's own.
 //!
 //! # How it grows
 //!
@@ -42,6 +42,7 @@ mod libvirt;
 mod machine;
 mod report;
 mod row;
+mod runner;
 mod sample;
 mod statistics;
 mod table;

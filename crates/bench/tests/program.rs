@@ -98,6 +98,12 @@ fn does(r#loop: &str, workload: &str) {
     does_with(r#loop, workload, &[]);
 }
 
+/// Once, because each round takes a while.
+fn keeps(r#loop: &str, workload: &str) {
+    let answers = answers(r#loop, workload, &[], "33\n");
+    assert_eq!(answers.len(), 1, "{workload} on {loop}: {answers:?}");
+}
+
 fn does_with(r#loop: &str, workload: &str, more: &[&str]) {
     let answers = answers(r#loop, workload, more, "1\n2\n33\n");
     assert_eq!(answers.len(), 3, "{workload} on {loop}: {answers:?}");
@@ -116,7 +122,7 @@ fn every_loop_does_every_workload() {
 fn every_loop_keeps_watches_and_timers() {
     for r#loop in &LOOPS[1..] {
         for workload in KEEPING {
-            does(r#loop, workload);
+            keeps(r#loop, workload);
         }
     }
 }
@@ -180,7 +186,7 @@ fn libvirtaio_does_what_it_can_where_it_is() {
         does("libvirtaio", workload);
     }
     for workload in KEEPING {
-        does("libvirtaio", workload);
+        keeps("libvirtaio", workload);
     }
 }
 

@@ -32,6 +32,7 @@ use std::fmt;
 use anyhow::Result;
 
 pub(crate) use self::memory::Kept;
+pub(crate) use self::nature::Daemons;
 pub(crate) use self::rpc::Beside;
 pub(crate) use self::selection::Selection;
 pub(crate) use self::setup::Place;

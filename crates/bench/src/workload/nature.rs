@@ -6,12 +6,22 @@ use super::{Beside, Subscriber, Workload, add_remove, memory, timers};
 use crate::contender::Contender;
 use crate::sample::Quantity;
 
+/// How many libvirtd there are for the children of a workload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Daemons {
+    /// To start one takes longer than all its rounds.
+    OneForAll,
+    /// Its children would be in each other's way: hear of each other's events, or
+    /// have thousands of connections between them.
+    OneEach,
+}
+
 impl Workload {
     /// The workloads whose rounds this one's are interleaved with have the same
     /// name here. Only figures of one group are compared.
     pub(crate) fn group(self) -> String {
         match self {
-            // Each has a daemon for each loop, and one at a time is enough.
+            // So many daemons and connections at a time are enough.
             Self::Rpc { .. } => self.to_string(),
             _ => self.reference().family().to_owned(),
         }
@@ -95,12 +105,16 @@ impl Workload {
         self == Self::CrossThread || self == read_on_a_thread
     }
 
-    /// Whether each child has to have a libvirtd.
-    pub(crate) fn needs_a_daemon(self) -> bool {
-        matches!(
-            self,
-            Self::Rpc { .. } | Self::OpenClose | Self::EventStorm { .. }
-        )
+    /// Which libvirtd its children need, if any.
+    pub(crate) fn daemon(self) -> Option<Daemons> {
+        match self {
+            Self::Rpc {
+                beside: Beside::Idle(_),
+            }
+            | Self::EventStorm { .. } => Some(Daemons::OneEach),
+            Self::Rpc { .. } | Self::OpenClose => Some(Daemons::OneForAll),
+            _ => None,
+        }
     }
 
     /// Whether each round has to begin with a new child: memory that was given
@@ -117,9 +131,9 @@ impl Workload {
     /// The wall time that a round should take, where others take `usual`: many
     /// times what a tick of the scheduler, an interrupt or a cold start costs.
     pub(crate) fn round_time(self, usual: Duration) -> Duration {
-        if self.needs_a_daemon() {
+        if self.daemon().is_some() {
             // To wake another process takes more than what is measured.
-            usual.max(Duration::from_millis(40))
+            usual.max(Duration::from_millis(20))
         } else {
             usual
         }
@@ -142,7 +156,7 @@ impl Workload {
             Self::Storm { .. } => Some(if quick { 10_000 } else { 100_000 }),
             // Long enough to see the two of them, daemon and client, get ahead of
             // each other many times.
-            Self::EventStorm { .. } => Some(if quick { 4_000 } else { 16_000 }),
+            Self::EventStorm { .. } => Some(if quick { 1_600 } else { 16_000 }),
             Self::Timers { .. } => Some(timers::COUNT * if quick { 1 } else { 3 }),
             Self::Memory { .. } => Some(memory::COUNT),
             _ => None,
