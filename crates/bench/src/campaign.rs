@@ -45,9 +45,12 @@ pub(crate) struct Outcome {
 impl Outcome {
     fn fail(&mut self, (workload, contender): Place, error: &Error) {
         self.failures += 1;
+        let reason = format!("{error:#}");
+        // A child's errors begin with the place.
+        let place = format!("{workload} on {contender}: ");
         self.not_measured.push(NotMeasured {
             r#loop: Some(contender.name()),
-            reason: format!("{error:#}"),
+            reason: reason.strip_prefix(&place).unwrap_or(&reason).to_owned(),
             ..NotMeasured::of(workload)
         });
     }

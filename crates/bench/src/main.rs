@@ -104,7 +104,7 @@ fn measure(arguments: &Arguments) -> Result<()> {
         writeln!(file)?;
     }
     // After the report: what was measured is not lost.
-    ensure!(failures == 0, "{failures} rows could not be measured");
+    ensure!(failures == 0, "rows that could not be measured: {failures}");
     Ok(())
 }
 

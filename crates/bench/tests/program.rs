@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use virt_event_tests::rig::Daemon;
+use virt_event_tests::rig::{Daemon, wait_until};
 
 /// Those that libvirt has for its loop, and the floor.
 const LOOPS: [&str; 9] = [
@@ -405,6 +405,51 @@ fn what_cannot_be_done_is_said_once_and_the_rest_is_measured() {
         1,
         "{table}"
     );
+}
+
+#[test]
+fn a_child_that_dies_costs_its_row_and_no_other() {
+    let program = Command::new(env!("CARGO_BIN_EXE_bench"))
+        .args(["--quick", "--rounds=100", "--workload=ping-pong/0"])
+        .arg("--loop=floor,builtin")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut victim = None;
+    wait_until("there is a child for the built-in loop", || {
+        victim = children(program.id()).into_iter().find(is_builtin);
+        victim.is_some()
+    })
+    .unwrap();
+    let killed = Command::new("kill")
+        .args(["-KILL", &victim.unwrap().to_string()])
+        .status();
+    assert!(killed.unwrap().success());
+
+    let output = program.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("could not be measured: 1"));
+    let table = String::from_utf8(output.stdout).unwrap();
+    let rows = |name: &str| table.matches(&format!("ping-pong/0  {name} ")).count();
+    assert_eq!((rows("floor"), rows("builtin")), (1, 0), "{table}");
+    let failed = table
+        .lines()
+        .filter(|line| line.contains("ping-pong/0 on builtin"));
+    assert_eq!(failed.count(), 1, "{table}");
+}
+
+fn children(of: u32) -> Vec<u32> {
+    let listed = std::fs::read_to_string(format!("/proc/{of}/task/{of}/children"));
+    let listed = listed.unwrap_or_default();
+    let ids = listed.split_whitespace().map(|id| id.parse().unwrap());
+    ids.collect()
+}
+
+/// Not before it runs the program.
+fn is_builtin(child: &u32) -> bool {
+    let line = std::fs::read(format!("/proc/{child}/cmdline")).unwrap_or_default();
+    line.split(|byte| *byte == 0).any(|word| word == b"builtin")
 }
 
 #[test]

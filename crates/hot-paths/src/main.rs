@@ -2,7 +2,7 @@
 //! callgrind can count the instructions of each. Noise cannot touch these, and
 //! `cargo xtask instructions` holds them against `budgets.txt`.
 //!
-//! Each [path](Path) prepares itself, warms up, and calls [`counted`] once. The
+//! Each [path] prepares itself, warms up, and calls [`counted`] once. The
 //! instructions of that call, with all that it calls, are the path's. By itself
 //! the program prints the paths and how many operations each has counted.
 //!
