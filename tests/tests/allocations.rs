@@ -1,15 +1,19 @@
 //! The hot paths allocate nothing: `update_handle`, `update_timeout`, and a
-//! turn in which nothing is added or removed.
+//! turn in which nothing is added or removed; neither by themselves nor through
+//! libvirt and the six functions in C.
 
 #![expect(unsafe_code, reason = "counting allocations takes an allocator")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use virt_event::{EventImpl, HandleCallback, HandleEvents, Period, TimeoutCallback};
 use virt_event_conformance::fixtures::eventfd;
+use virt_event_libvirt::LibvirtImpl;
 use virt_event_loop::EventLoop;
 use virt_event_reactor::Reactor;
 
@@ -130,4 +134,41 @@ fn a_steady_turn_allocates_nothing() {
     turns();
     assert_eq!(allocations(turns), 0);
     assert!(reactor.stats().callbacks >= 4000);
+}
+
+/// What libvirt itself allocates is not seen here.
+#[test]
+fn nothing_is_allocated_on_the_way_through_libvirt() {
+    let event_loop = EventLoop::install().unwrap();
+    let libvirt = LibvirtImpl::registered().unwrap();
+    let (ready, toggled) = (eventfd(), eventfd());
+    ready.kick();
+    let called = Arc::new(AtomicU64::new(0));
+    let calling = Arc::clone(&called);
+    let callback = HandleCallback::new(move |_, _, _| {
+        calling.fetch_add(1, Ordering::Relaxed);
+    });
+    libvirt
+        .add_handle(ready.as_raw_fd(), HandleEvents::READABLE, callback)
+        .unwrap();
+    let callback = HandleCallback::new(|_, _, _| {});
+    let watch = libvirt
+        .add_handle(toggled.as_raw_fd(), HandleEvents::READABLE, callback)
+        .unwrap();
+    let timer = libvirt
+        .add_timeout(Period::millis(10_000), TimeoutCallback::new(|_| {}))
+        .unwrap();
+    let rounds = || {
+        for _ in 0..1000 {
+            libvirt.update_handle(watch, HandleEvents::empty());
+            libvirt.update_handle(watch, HandleEvents::READABLE);
+            libvirt.update_timeout(timer, Period::DISABLED);
+            libvirt.update_timeout(timer, Period::millis(10_000));
+            event_loop.run_once(Some(Duration::ZERO)).unwrap();
+        }
+    };
+    // The first turns size the buffers.
+    rounds();
+    assert_eq!(allocations(rounds), 0);
+    assert_eq!(called.load(Ordering::Relaxed), 2000);
 }

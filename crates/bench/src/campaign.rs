@@ -1,15 +1,17 @@
 //! The rounds: who runs when, and how many operations.
 
-use std::time::Duration;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Error, Result, anyhow, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
+use virt_event_tests::rig::Daemon;
 
-use crate::child::{self, Child};
+use crate::cell::Cell;
+use crate::child;
 use crate::contender::Contender;
 use crate::report::NotMeasured;
-use crate::sample::{Clock, Sample};
-use crate::statistics::{INCONCLUSIVE_ABOVE, Summary};
+use crate::runner::Runner;
 use crate::workload::Workload;
 
 /// What to measure, and how long.
@@ -21,37 +23,12 @@ pub(crate) struct Campaign {
     pub(crate) contenders: Vec<Contender>,
     /// Rounds of each cell.
     pub(crate) rounds: u32,
-    /// The wall time that a round should take: many times what a tick of the
-    /// scheduler or an interrupt costs.
+    /// The wall time that most rounds should take.
     pub(crate) round_time: Duration,
-    /// How many events make a storm, whatever time they take.
-    pub(crate) storm: u64,
-}
-
-/// What the rounds of one workload on one loop cost.
-#[derive(Clone, Debug)]
-pub(crate) struct Cell {
-    pub(crate) workload: Workload,
-    pub(crate) contender: Contender,
-    /// Nanoseconds of CPU time per operation.
-    pub(crate) cpu: Summary,
-    /// Nanoseconds of wall time per operation.
-    pub(crate) wall: Summary,
-}
-
-impl Cell {
-    /// The time that this workload is measured in.
-    pub(crate) fn time(&self) -> Summary {
-        match self.workload.clock() {
-            Clock::Cpu => self.cpu,
-            Clock::Wall => self.wall,
-        }
-    }
-
-    /// Whether its rounds differ too much to conclude from them.
-    pub(crate) fn is_inconclusive(&self) -> bool {
-        self.time().spread > INCONCLUSIVE_ABOVE
-    }
+    /// Whether the rounds that are not measured by time are short as well.
+    pub(crate) quick: bool,
+    /// So long after the beginning it ends, and leaves out what it has not done.
+    pub(crate) limit: Option<Duration>,
 }
 
 /// What came of a campaign.
@@ -61,31 +38,60 @@ pub(crate) struct Outcome {
     pub(crate) cells: Vec<Cell>,
     /// What has no cells.
     pub(crate) not_measured: Vec<NotMeasured>,
+    /// How many of these are somebody's fault.
+    pub(crate) failures: usize,
+}
+
+impl Outcome {
+    fn fail(&mut self, (workload, contender): Place, error: &Error) {
+        self.failures += 1;
+        let reason = format!("{error:#}");
+        // A child's errors begin with the place.
+        let place = format!("{workload} on {contender}: ");
+        self.not_measured.push(NotMeasured {
+            r#loop: Some(contender.name()),
+            reason: reason.strip_prefix(&place).unwrap_or(&reason).to_owned(),
+            ..NotMeasured::of(workload)
+        });
+    }
 }
 
 impl Campaign {
     /// Measures every cell that was asked for and that this machine can do.
     /// Which those are is known before the first round.
     pub(crate) fn run(&self) -> Result<Outcome> {
-        let (places, not_measured) = self.places()?;
+        let began = Instant::now();
+        let Plan {
+            places,
+            not_measured,
+            daemon,
+        } = self.plan()?;
         let progress = self.progress(places.len());
-        let mut cells = Vec::new();
+        let mut outcome = Outcome {
+            cells: Vec::new(),
+            not_measured,
+            failures: 0,
+        };
         for group in places.chunk_by(|a, b| a.0.group() == b.0.group()) {
-            if progress.is_hidden() {
+            let is_over = || self.limit.is_some_and(|limit| began.elapsed() > limit);
+            if progress.is_hidden() && !is_over() {
                 eprintln!("measuring {} …", group[0].0.group());
             }
-            cells.extend(self.measure(group, &progress)?);
+            if self.measure(group, daemon.as_ref(), &progress, &mut outcome, is_over)
+                == Progress::Over
+            {
+                let mut workloads: Vec<_> = group.iter().map(|place| place.0).collect();
+                workloads.dedup();
+                let late = workloads.into_iter().map(NotMeasured::in_time);
+                outcome.not_measured.extend(late);
+            }
         }
         progress.finish_and_clear();
-        Ok(Outcome {
-            cells,
-            not_measured,
-        })
+        Ok(outcome)
     }
 
-    /// The places of the table that have a cell, and what this machine cannot
-    /// do.
-    fn places(&self) -> Result<(Vec<Place>, Vec<NotMeasured>)> {
+    /// Finds out what this machine can do.
+    fn plan(&self) -> Result<Plan> {
         let mut not_measured = Vec::new();
         let mut possible = |result: Result<()>, name: NotMeasured| match result {
             Ok(()) => true,
@@ -99,36 +105,75 @@ impl Campaign {
         contenders.retain(|c| possible(c.is_there(), NotMeasured::on(*c)));
         let mut workloads = self.workloads.clone();
         workloads.retain(|w| possible(child::can_have_descriptors(*w), NotMeasured::of(*w)));
+        let mut shared = None;
+        if workloads.iter().any(|w| w.daemon().is_some()) {
+            let daemon = Daemon::start().map_err(|error| format!("{error}"));
+            let can = |workload: &Workload| match &daemon {
+                Err(error) if workload.daemon().is_some() => Err(anyhow!("no libvirtd: {error}")),
+                _ => Ok(()),
+            };
+            workloads.retain(|w| possible(can(w), NotMeasured::of(*w)));
+            shared = daemon.ok().map(Rc::new);
+        }
 
         let places: Vec<_> = workloads
             .iter()
             .flat_map(|&workload| contenders.iter().map(move |&c| (workload, c)))
             .filter(|(workload, contender)| workload.is_for(*contender))
+            .filter(|(workload, contender)| !self.quick || workload.is_quick_on(*contender))
             .collect();
         ensure!(
             !places.is_empty() || !not_measured.is_empty(),
             "none of these loops does any of these workloads"
         );
-        Ok((places, not_measured))
+        Ok(Plan {
+            places,
+            not_measured,
+            daemon: shared,
+        })
     }
 
     /// Measures the cells of one group in interleaved rounds (A B C A B C …),
-    /// so that whatever drifts, drifts for all of them alike.
-    fn measure(&self, group: &[Place], progress: &ProgressBar) -> Result<Vec<Cell>> {
+    /// so that whatever drifts, drifts for all of them alike. A child that fails
+    /// costs its cell and no other.
+    fn measure(
+        &self,
+        group: &[Place],
+        shared: Option<&Rc<Daemon>>,
+        progress: &ProgressBar,
+        outcome: &mut Outcome,
+        is_over: impl Fn() -> bool,
+    ) -> Progress {
         let mut runners = Vec::new();
         for &(workload, contender) in group {
+            if is_over() {
+                return Progress::Over;
+            }
             progress.set_message(format!("{workload} on {contender}"));
-            runners.push(Runner::start(workload, contender, self)?);
+            match Runner::start((workload, contender), shared, self) {
+                Ok(runner) => runners.push(runner),
+                Err(error) => outcome.fail((workload, contender), &error),
+            }
             progress.inc(1);
         }
         for _ in 0..self.rounds {
-            for runner in &mut runners {
-                progress.set_message(format!("{} on {}", runner.workload, runner.contender));
-                runner.round()?;
+            runners.retain_mut(|runner| {
+                if is_over() {
+                    return true;
+                }
+                let place = runner.place;
+                progress.set_message(format!("{} on {}", place.0, place.1));
+                let ran = runner.round();
                 progress.inc(1);
-            }
+                ran.map_err(|error| outcome.fail(place, &error)).is_ok()
+            });
         }
-        Ok(runners.iter().map(Runner::cell).collect())
+        // Too few rounds do not count.
+        if is_over() {
+            return Progress::Over;
+        }
+        outcome.cells.extend(runners.iter().map(Runner::cell));
+        Progress::Done
     }
 
     /// A bar on a terminal; hidden elsewhere.
@@ -140,66 +185,22 @@ impl Campaign {
     }
 }
 
+/// What there is to do.
+struct Plan {
+    /// Those that have a cell, in the order of the table.
+    places: Vec<Place>,
+    not_measured: Vec<NotMeasured>,
+    /// For those who can share one.
+    daemon: Option<Rc<Daemon>>,
+}
+
+/// What came of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    Done,
+    /// There was no time for all of it, so that nothing of it counts.
+    Over,
+}
+
 /// A place in the table.
-type Place = (Workload, Contender);
-
-/// A child and what it did so far.
-struct Runner {
-    workload: Workload,
-    contender: Contender,
-    child: Child,
-    operations: u64,
-    samples: Vec<Sample>,
-}
-
-impl Runner {
-    /// Starts a child and warms it up.
-    fn start(workload: Workload, contender: Contender, campaign: &Campaign) -> Result<Self> {
-        let mut child = Child::start(contender, workload)?;
-        let operations = if workload.is_a_storm() {
-            child.round(campaign.storm)?;
-            campaign.storm
-        } else {
-            calibrate(&mut child, campaign.round_time)?
-        };
-        Ok(Self {
-            workload,
-            contender,
-            child,
-            operations,
-            samples: Vec::new(),
-        })
-    }
-
-    fn round(&mut self) -> Result<()> {
-        self.samples.push(self.child.round(self.operations)?);
-        Ok(())
-    }
-
-    fn cell(&self) -> Cell {
-        let summary = |time: fn(&Sample) -> Duration| {
-            let per_operation = |sample| time(sample).as_nanos() as f64 / self.operations as f64;
-            Summary::of(&self.samples.iter().map(per_operation).collect::<Vec<_>>())
-        };
-        Cell {
-            workload: self.workload,
-            contender: self.contender,
-            cpu: summary(|sample| sample.cpu),
-            wall: summary(|sample| sample.wall),
-        }
-    }
-}
-
-/// Finds out how many operations fill a round.
-fn calibrate(child: &mut Child, round_time: Duration) -> Result<u64> {
-    let mut operations = 1;
-    loop {
-        let wall = child.round(operations)?.wall.max(Duration::from_nanos(1));
-        let factor = round_time.as_secs_f64() / wall.as_secs_f64();
-        // The first operations are the slow ones: approach by steps.
-        operations = ((operations as f64 * factor.min(10.0)) as u64).max(1);
-        if factor < 2.0 {
-            return Ok(operations);
-        }
-    }
-}
+pub(crate) type Place = (Workload, Contender);

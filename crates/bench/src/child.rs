@@ -16,12 +16,14 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_getcpu, sched_setaffinity};
 
 use crate::contender::Contender;
+use crate::host::libvirtaio;
 use crate::sample::Sample;
-use crate::workload::Workload;
+use crate::workload::{Place, Workload};
 
-/// A child that says nothing for so long hangs.
+/// A child that says nothing for so long hangs. To open 500 connections takes
+/// a second, and many on a busy machine.
 const DEADLINE: Timespec = Timespec {
-    tv_sec: 60,
+    tv_sec: 120,
     tv_nsec: 0,
 };
 
@@ -45,12 +47,18 @@ pub(crate) struct Child {
 }
 
 impl Child {
-    /// Starts a child and waits until `workload` is set up on `contender`.
-    pub(crate) fn start(contender: Contender, workload: Workload) -> Result<Self> {
+    /// Starts a child and waits until `workload` is set up on `contender`, in
+    /// the given place.
+    pub(crate) fn start(
+        contender: Contender,
+        workload: Workload,
+        place: Place<'_>,
+    ) -> Result<Self> {
         let program = env::current_exe().context("this program cannot find itself")?;
         let mut process = Command::new(program)
             .args(["--serve", "--loop", contender.name(), "--workload"])
             .arg(workload.to_string())
+            .args(place.uri.map(|uri| format!("--uri={uri}")))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -114,20 +122,29 @@ impl Drop for Child {
 /// # Errors
 ///
 /// - Whatever went wrong, after the parent was told.
-pub(crate) fn serve(contender: Contender, workload: Workload) -> Result<()> {
+pub(crate) fn serve(contender: Contender, workload: Workload, place: Place<'_>) -> Result<()> {
     let mut answers = io::stdout().lock();
-    heed(contender, workload, &mut answers).inspect_err(|error| {
+    heed(contender, workload, place, &mut answers).inspect_err(|error| {
         // The parent may be gone, and then nobody wants to know.
         let _ = writeln!(answers, "{ERROR}{error:#}");
     })
 }
 
-fn heed(contender: Contender, workload: Workload, answers: &mut impl Write) -> Result<()> {
+fn heed(
+    contender: Contender,
+    workload: Workload,
+    place: Place<'_>,
+    answers: &mut impl Write,
+) -> Result<()> {
     allow_descriptors(needed(workload))?;
     if workload.needs_one_processor() {
         stay_here()?;
     }
-    let mut rounds = contender.prepare(workload)?;
+    if contender == Contender::Libvirtaio {
+        // It heeds the orders in the place of this program.
+        return Err(libvirtaio::replace_this_by(workload));
+    }
+    let mut rounds = contender.prepare(workload, place)?;
     writeln!(answers, "{READY}")?;
     for order in io::stdin().lock().lines() {
         let operations = order?.parse().context("an order is a number")?;

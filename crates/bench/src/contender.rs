@@ -2,11 +2,13 @@
 
 use std::fmt;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::ValueEnum;
 
-use crate::host::{Builtin, Calloop, Entry, Glib, LibvirtDefault, LibvirtGlib, Mio, Tokio};
-use crate::workload::{Rounds, Workload};
+use crate::host::{
+    Builtin, Calloop, Entry, Glib, LibvirtDefault, LibvirtGlib, Mio, Tokio, libvirtaio,
+};
+use crate::workload::{Place, Rounds, Workload};
 
 /// A loop, in the order of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -42,6 +44,8 @@ pub(crate) enum Contender {
     LibvirtDefault,
     /// libvirt-glib's loop, on GLib's main context
     LibvirtGlib,
+    /// libvirtaio's loop, on Python's asyncio, with callbacks in Python
+    Libvirtaio,
 }
 
 impl Contender {
@@ -61,6 +65,7 @@ impl Contender {
         Self::GlibNativeRecursive,
         Self::LibvirtDefault,
         Self::LibvirtGlib,
+        Self::Libvirtaio,
     ];
 
     /// What the command line, the table and the JSON call it.
@@ -81,6 +86,7 @@ impl Contender {
             Self::GlibNativeRecursive => "glib-native-recursive",
             Self::LibvirtDefault => "libvirt-default",
             Self::LibvirtGlib => "libvirt-glib",
+            Self::Libvirtaio => "libvirtaio",
         }
     }
 
@@ -95,8 +101,14 @@ impl Contender {
             Self::Glib | Self::GlibNative | Self::GlibNativeRecursive | Self::LibvirtGlib => {
                 Some(Self::GlibNative)
             }
-            Self::Floor | Self::Builtin | Self::LibvirtDefault => None,
+            Self::Floor | Self::Builtin | Self::LibvirtDefault | Self::Libvirtaio => None,
         }
+    }
+
+    /// Whether our reactor is on it.
+    #[cfg(test)]
+    pub(crate) fn is_ours(self) -> bool {
+        self == Self::Builtin || self.has_budget()
     }
 
     /// Whether it is a host loop with its own sources, and libvirt left out.
@@ -129,15 +141,16 @@ impl Contender {
     pub(crate) fn is_there(self) -> Result<()> {
         match self {
             Self::LibvirtGlib => LibvirtGlib::is_there(),
+            Self::Libvirtaio => libvirtaio::is_there(),
             _ => Ok(()),
         }
     }
 
     /// Sets `workload` up on this loop, in this process. Once per process,
     /// because registering with libvirt is for its life.
-    pub(crate) fn prepare(self, workload: Workload) -> Result<Box<dyn Rounds>> {
+    pub(crate) fn prepare(self, workload: Workload, place: Place<'_>) -> Result<Box<dyn Rounds>> {
         let entry = match self {
-            Self::Floor => return workload.on_floor(),
+            Self::Floor => return workload.on_floor(place),
             Self::Builtin => Entry::by_libvirt(Builtin::install()?),
             Self::Mio => Entry::by_libvirt(Mio::new()?.installed()?),
             Self::Tokio => Entry::by_libvirt(Tokio::current_thread()?.installed()?),
@@ -152,8 +165,9 @@ impl Contender {
             Self::GlibNativeRecursive => Entry::by_host(Glib::new().recursive()),
             Self::LibvirtDefault => Entry::by_libvirt(LibvirtDefault::register()?),
             Self::LibvirtGlib => Entry::by_libvirt(LibvirtGlib::register()?),
+            Self::Libvirtaio => bail!("this is not Python"),
         };
-        workload.on_loop(entry)
+        workload.on_loop(entry, place)
     }
 }
 

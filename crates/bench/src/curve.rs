@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::campaign::Cell;
+use crate::cell::Cell;
 use crate::contender::Contender;
 use crate::row::find;
 use crate::table::ratio;
@@ -45,7 +45,7 @@ impl Point {
             let cell = find(cells, workload, contender)?;
             let other = find(cells, workload.reference(), host)?;
             let is_inconclusive = cell.is_inconclusive() || other.is_inconclusive();
-            Some((cell.time().median / other.time().median, is_inconclusive))
+            Some((cell.cost().median / other.cost().median, is_inconclusive))
         };
         let event = to_host(Workload::PingPongBudget { budget })?;
         let turn = to_host(Workload::FairnessBudget { budget });
@@ -81,22 +81,10 @@ impl fmt::Display for Point {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::statistics::Summary;
 
     #[test]
     fn a_point_is_a_cost_and_a_share() {
-        let cell = |workload, contender, median| {
-            let cpu = Summary {
-                median,
-                spread: 0.0,
-            };
-            Cell {
-                workload,
-                contender,
-                cpu,
-                wall: cpu,
-            }
-        };
+        let cell = |workload, contender, median| Cell::of_cost(workload, contender, median, 0.0);
         let mut cells = vec![
             cell(Workload::PingPong { idle: 0 }, Contender::GlibNative, 10.0),
             cell(Workload::Fairness, Contender::GlibNative, 20.0),

@@ -38,6 +38,7 @@ unsafe extern "C" {
         free: Option<OnFree>,
     ) -> c_int;
     safe fn virEventUpdateTimeout(timer: c_int, timeout: c_int);
+    safe fn virEventRemoveTimeout(timer: c_int) -> c_int;
     fn virGetVersion(
         library: *mut c_ulong,
         driver: *const c_char,
@@ -45,7 +46,7 @@ unsafe extern "C" {
     ) -> c_int;
 }
 
-/// What a workload does when its descriptor is ready.
+/// What a workload does when its descriptor is ready, or its timer due.
 pub(crate) trait Handler: Sync + 'static {
     /// The loop's call, on the thread that runs it.
     fn ready(&'static self);
@@ -54,12 +55,13 @@ pub(crate) trait Handler: Sync + 'static {
     fn freed(&'static self) {}
 }
 
-/// The handler of a descriptor that is never ready.
+/// The handler of a descriptor that is never ready, or of a timer that is never
+/// due.
 pub(crate) struct Silent;
 
 impl Handler for Silent {
     fn ready(&'static self) {
-        panic!("the loop called back for a descriptor that is never ready");
+        panic!("the loop called back for something that is never ready");
     }
 }
 
@@ -110,14 +112,20 @@ pub(crate) fn remove_handle(watch: c_int) -> Result<()> {
     Ok(())
 }
 
-/// Starts a timer of `milliseconds` (−1: disabled) that does nothing when it
-/// fires, and returns its id.
-pub(crate) fn add_timeout(milliseconds: c_int) -> Result<c_int> {
-    unsafe extern "C" fn fired(_: c_int, _: *mut c_void) {}
+/// Starts a timer of `milliseconds` (−1: disabled) and returns its id.
+pub(crate) fn add_timeout<H: Handler>(milliseconds: c_int, handler: &'static H) -> Result<c_int> {
+    unsafe extern "C" fn fired<H: Handler>(_: c_int, opaque: *mut c_void) {
+        // SAFETY: `opaque` is the `&'static H` that `add_timeout` registered
+        // this instance of the function with; `H` is `Sync`.
+        let handler: &'static H = unsafe { &*opaque.cast_const().cast::<H>() };
+        handler.ready();
+    }
 
-    // SAFETY: `fired` does not look at its arguments, and there is nothing to
-    // free.
-    let timer = unsafe { virEventAddTimeout(milliseconds, fired, ptr::null_mut(), None) };
+    let opaque = ptr::from_ref(handler).cast_mut().cast();
+    // SAFETY: the function expects a shared reference to an `H` that lives for
+    // ever and may be used on any thread, which is what `opaque` is, and there
+    // is nothing to free.
+    let timer = unsafe { virEventAddTimeout(milliseconds, fired::<H>, opaque, None) };
     ensure!(timer >= 0, "the loop refused a timer");
     Ok(timer)
 }
@@ -126,6 +134,16 @@ pub(crate) fn add_timeout(milliseconds: c_int) -> Result<c_int> {
 #[inline]
 pub(crate) fn update_timeout(timer: c_int, milliseconds: c_int) {
     virEventUpdateTimeout(timer, milliseconds);
+}
+
+/// Ends a timer.
+///
+/// # Errors
+///
+/// - The loop does not know it.
+pub(crate) fn remove_timeout(timer: c_int) -> Result<()> {
+    ensure!(virEventRemoveTimeout(timer) == 0, "the loop lost a timer");
+    Ok(())
 }
 
 /// The version of the library that is loaded, as in `9.0.0`.

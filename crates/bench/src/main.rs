@@ -6,7 +6,8 @@
 //!
 //! Prints a table of CPU and wall time per operation, then the bounds that
 //! this project set itself and whether they hold. It is an instrument, not a
-//! gate: whatever it finds, it succeeds.
+//! gate: whatever it finds, it succeeds, unless it cannot measure something that
+//! this machine has.
 //!
 //! # How it measures
 //!
@@ -15,8 +16,10 @@
 //! process. The [`campaign`] lets them do their rounds in turns. A loop is
 //! entered through libvirt's C functions ([`libvirt`]), but for the floor and
 //! the native ones: those show what the same host loop costs without libvirt,
-//! by the same code with the host's own kind of source. The storms are not about
-//! loops: all are on the built-in one, and compare subscriptions.
+//! by the same code with the host's own kind of source. libvirtaio's child is a
+//! program in Python. The storms are not about loops: all are on the built-in one,
+//! and compare subscriptions. What is about connections has a libvirtd of the
+//! benchmark's own.
 //!
 //! # How it grows
 //!
@@ -27,6 +30,7 @@
 mod arguments;
 mod bound;
 mod campaign;
+mod cell;
 mod child;
 mod contender;
 mod curve;
@@ -38,6 +42,7 @@ mod libvirt;
 mod machine;
 mod report;
 mod row;
+mod runner;
 mod sample;
 mod statistics;
 mod table;
@@ -48,7 +53,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Parser;
 
 use crate::arguments::Arguments;
@@ -78,7 +83,7 @@ fn main() -> ExitCode {
 /// The child's part.
 fn serve(arguments: &Arguments) -> Result<()> {
     let (contender, workload) = arguments.cell().context("a child has one cell")?;
-    child::serve(contender, workload)
+    child::serve(contender, workload, arguments.place())
 }
 
 /// The user's part.
@@ -91,12 +96,15 @@ fn measure(arguments: &Arguments) -> Result<()> {
     let json = arguments.json.as_deref().map(create).transpose()?;
     let machine = Machine::look();
     let outcome = campaign.run()?;
+    let failures = outcome.failures;
     let report = Report::new(machine, campaign.rounds, outcome);
     write!(io::stdout(), "{report}")?;
     if let Some(mut file) = json {
         serde_json::to_writer_pretty(&mut file, &report)?;
         writeln!(file)?;
     }
+    // After the report: what was measured is not lost.
+    ensure!(failures == 0, "rows that could not be measured: {failures}");
     Ok(())
 }
 

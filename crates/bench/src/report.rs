@@ -27,7 +27,7 @@ pub(crate) struct Report {
     pub(crate) bounds: Vec<Finding>,
 }
 
-/// A workload or a loop that this machine cannot do.
+/// A workload or a loop that this machine cannot do, or not in time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct NotMeasured {
     /// As on the command line.
@@ -49,6 +49,14 @@ impl NotMeasured {
         }
     }
 
+    /// A workload that there was no time for.
+    pub(crate) fn in_time(workload: Workload) -> Self {
+        Self {
+            reason: "the minute of a quick run was over".to_owned(),
+            ..Self::of(workload)
+        }
+    }
+
     /// A loop, for a reason to be added.
     pub(crate) fn on(contender: Contender) -> Self {
         Self {
@@ -64,6 +72,7 @@ impl Report {
         let Outcome {
             cells,
             not_measured,
+            failures: _,
         } = outcome;
         Self {
             machine,

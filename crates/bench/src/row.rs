@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
-use crate::campaign::Cell;
+use crate::cell::Cell;
 use crate::contender::Contender;
+use crate::sample::Lateness;
 use crate::workload::Workload;
 
 /// One workload on one loop, beside the two that it is compared with.
@@ -17,13 +18,14 @@ pub(crate) struct Row {
     pub(crate) ns_wall: f64,
     /// Nanoseconds of CPU time per operation, the median.
     pub(crate) ns_cpu: f64,
-    /// Of the time that counts, which is CPU time but for cross-thread:
-    /// interquartile range divided by the median.
+    /// Of the cost that counts: interquartile range divided by the median. It is
+    /// CPU time, but wall time for cross-thread and event-storm, and bytes for
+    /// memory.
     pub(crate) spread: f64,
     /// Whether the spread is too great to say anything.
     pub(crate) inconclusive: bool,
-    /// The time that counts divided by the floor's, where that was measured;
-    /// so the others.
+    /// The cost that counts divided by the floor's, where that was measured; so
+    /// the others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) to_floor: Option<f64>,
     /// Divided by that of the host loop's own source.
@@ -37,6 +39,31 @@ pub(crate) struct Row {
     /// and instead of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) fairness: Option<f64>,
+    /// Bytes of resident memory per operation, the median.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) bytes: Option<f64>,
+    /// Operations in a second of wall time, where that is the question.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) per_second: Option<f64>,
+    /// How late timers fired.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) lateness_ns: Option<LatenessNs>,
+}
+
+/// Percentiles of how late timers fired, in nanoseconds; of each the median of
+/// the rounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct LatenessNs {
+    pub(crate) p50: u64,
+    pub(crate) p99: u64,
+    pub(crate) p100: u64,
+}
+
+impl From<Lateness> for LatenessNs {
+    fn from(late: Lateness) -> Self {
+        let [p50, p99, p100] = [late.p50, late.p99, late.p100].map(|time| time.as_nanos() as u64);
+        Self { p50, p99, p100 }
+    }
 }
 
 impl Row {
@@ -48,7 +75,7 @@ impl Row {
     fn new(cell: &Cell, cells: &[Cell]) -> Self {
         let to = |contender| {
             let other = find(cells, cell.workload.reference(), contender)?;
-            Some(cell.time().median / other.time().median)
+            Some(cell.cost().median / other.cost().median)
         };
         let to_host = cell.contender.host().and_then(to);
         let about_fairness = cell.workload.is_about_fairness();
@@ -57,12 +84,15 @@ impl Row {
             r#loop: cell.contender.name(),
             ns_wall: cell.wall.median,
             ns_cpu: cell.cpu.median,
-            spread: cell.time().spread,
+            spread: cell.cost().spread,
             inconclusive: cell.is_inconclusive(),
             to_floor: to(Contender::Floor),
             to_host: to_host.filter(|_| !about_fairness),
             to_libvirt_default: to(Contender::LibvirtDefault),
             fairness: to_host.filter(|_| about_fairness).map(f64::recip),
+            bytes: cell.bytes.map(|bytes| bytes.median),
+            per_second: cell.workload.is_a_rate().then(|| 1e9 / cell.wall.median),
+            lateness_ns: cell.lateness.map(LatenessNs::from),
         }
     }
 }

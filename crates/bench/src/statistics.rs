@@ -5,12 +5,15 @@
 pub(crate) const INCONCLUSIVE_ABOVE: f64 = 0.15;
 
 /// The middle and the spread of the rounds of one cell.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Summary {
     /// The median, in the unit of the values.
     pub(crate) median: f64,
     /// The interquartile range divided by the median.
     pub(crate) spread: f64,
+    /// The lowest, in the unit of the values: what is left when nothing else
+    /// happens on the machine.
+    pub(crate) lowest: f64,
 }
 
 impl Summary {
@@ -25,7 +28,11 @@ impl Summary {
         let median = quantile(&sorted, 0.5);
         let range = quantile(&sorted, 0.75) - quantile(&sorted, 0.25);
         let spread = if median == 0.0 { 0.0 } else { range / median };
-        Self { median, spread }
+        Self {
+            median,
+            spread,
+            lowest: sorted[0],
+        }
     }
 }
 
@@ -49,7 +56,8 @@ mod tests {
             Summary::of(&[7.0]),
             Summary {
                 median: 7.0,
-                spread: 0.0
+                spread: 0.0,
+                lowest: 7.0
             }
         );
     }
@@ -61,7 +69,8 @@ mod tests {
             Summary::of(&rounds),
             Summary {
                 median: 5.0,
-                spread: 0.8
+                spread: 0.8,
+                lowest: 1.0
             }
         );
     }
@@ -81,7 +90,8 @@ mod tests {
             Summary::of(&rounds),
             Summary {
                 median: 100.0,
-                spread: 0.0
+                spread: 0.0,
+                lowest: 100.0
             }
         );
     }
@@ -92,7 +102,8 @@ mod tests {
             Summary::of(&[0.0, 0.0]),
             Summary {
                 median: 0.0,
-                spread: 0.0
+                spread: 0.0,
+                lowest: 0.0
             }
         );
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::bound::{Finding, Limit, Verdict};
 use crate::machine::Machine;
 use crate::report::{NotMeasured, Report};
-use crate::row::Row;
+use crate::row::{LatenessNs, Row};
 use crate::statistics::INCONCLUSIVE_ABOVE;
 
 const HEAD: [&str; 10] = [
@@ -21,6 +21,55 @@ const HEAD: [&str; 10] = [
     "",
 ];
 
+/// What a reader has to know of some workloads.
+const NOTES: &[(&str, &str)] = &[
+    (
+        "cross-thread",
+        "both threads are on one processor; spread and ratios are those of the wall time.",
+    ),
+    (
+        "fairness",
+        "turns that a source of the host's own gets beside a busy watch of libvirt's ÷ those \
+         that it gets beside\na busy source of the host's own. An operation is one such turn.",
+    ),
+    (
+        "update-handle-busy",
+        "CPU time of the thread that calls, not of the busy loop.",
+    ),
+    (
+        "update-timeout",
+        "one timer is switched on and off, so that no deadline comes before the one known to \
+         the kernel;\nupdate-timeout-earlier moves it earlier each time, the dearest case. No \
+         bound rests on that.",
+    ),
+    (
+        "timers",
+        "late by: of the rounds the median of each percentile, 50, 99 and 100.",
+    ),
+    (
+        "rpc",
+        "client CPU of a call that a libvirtd answers; the floor is a client without a loop. \
+         So are open-close and its floor.",
+    ),
+    (
+        "event-storm",
+        "events a second end to end, from a libvirtd to callbacks on 16 connections, with the \
+         calls that cause them;\nspread and ratios are those of the wall time.",
+    ),
+    (
+        "storm",
+        "events of a domain, caused while the loop rests. An operation is the delivery of one, \
+         without what caused it;\nraw is a C function that only counts, raw-copy one that \
+         copies whom the event is about, the others the\nmonitor's; stream has its reader on \
+         another thread, on the same processor.",
+    ),
+    (
+        "memory",
+        "an operation is one add among 10,000; spread and ratios are those of the resident \
+         memory that it takes.",
+    ),
+];
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.machine)?;
@@ -33,37 +82,10 @@ impl fmt::Display for Report {
              host loop's own source, and of libvirt's default loop.",
             INCONCLUSIVE_ABOVE * 100.0
         )?;
-        if self.has("cross-thread") {
-            writeln!(
-                f,
-                "cross-thread: both threads are on one processor; spread and ratios are those of \
-                 the wall time."
-            )?;
-        }
-        if self.has("fairness") {
-            writeln!(
-                f,
-                "fairness: turns that a source of the host's own gets beside a busy watch of \
-                 libvirt's ÷ those that it gets beside\na busy source of the host's own. An \
-                 operation is one such turn."
-            )?;
-        }
-        if self.has("update-timeout") {
-            writeln!(
-                f,
-                "update-timeout switches one timer on and off, so that no deadline comes before \
-                 the one known to the kernel;\nupdate-timeout-earlier moves it earlier each \
-                 time, the dearest case. No bound rests on that."
-            )?;
-        }
-        if self.has("storm") {
-            writeln!(
-                f,
-                "storm: events of a domain, caused while the loop rests. An operation is the \
-                 delivery of one, without what caused it;\nraw is a C function that only counts, \
-                 raw-copy one that copies whom the event is about, the others the\nmonitor's; \
-                 stream has its reader on another thread, on the same processor."
-            )?;
+        for (family, note) in NOTES {
+            if self.has(family) {
+                writeln!(f, "{family}: {note}")?;
+            }
         }
         if !self.not_measured.is_empty() {
             writeln!(f, "\nNot measured, nor the bounds that need it")?;
@@ -90,9 +112,10 @@ impl fmt::Display for Report {
 }
 
 impl Report {
-    /// Whether there are rows of a workload whose name begins so.
-    fn has(&self, name: &str) -> bool {
-        self.rows.iter().any(|row| row.workload.starts_with(name))
+    /// Whether there are rows of this workload, of any size.
+    fn has(&self, family: &str) -> bool {
+        let is_of_family = |row: &Row| row.workload.split('/').next() == Some(family);
+        self.rows.iter().any(is_of_family)
     }
 }
 
@@ -138,8 +161,11 @@ impl fmt::Display for Limit {
 
 impl fmt::Display for NotMeasured {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = self.workload.as_deref().or(self.r#loop);
-        write!(f, "{:<24} {}", name.unwrap_or_default(), self.reason)
+        let name = match (self.workload.as_deref(), self.r#loop) {
+            (Some(workload), Some(on)) => format!("{workload} on {on}"),
+            (workload, on) => workload.or(on).unwrap_or_default().to_owned(),
+        };
+        write!(f, "{name:<24} {}", self.reason)
     }
 }
 
@@ -186,19 +212,38 @@ fn line(row: &Row) -> [String; HEAD.len()] {
     [
         row.workload.clone(),
         row.r#loop.to_owned(),
-        nanoseconds(row.ns_cpu),
-        nanoseconds(row.ns_wall),
+        whole(row.ns_cpu),
+        whole(row.ns_wall),
         format!("{:.1} %", row.spread * 100.0),
         optional(row.to_floor),
         optional(row.to_host),
         optional(row.to_libvirt_default),
         optional(row.fairness),
-        if row.inconclusive { "inconclusive" } else { "" }.to_owned(),
+        note(row),
     ]
 }
 
-/// Whole nanoseconds, with a comma before each group of three digits.
-fn nanoseconds(value: f64) -> String {
+/// What some rows say besides.
+fn note(row: &Row) -> String {
+    let bytes = row.bytes.map(|bytes| format!("{bytes:.0} bytes"));
+    let rate = row
+        .per_second
+        .map(|rate| format!("{} a second", whole(rate)));
+    let late = row.lateness_ns.map(|late| format!("late by {late}"));
+    let inconclusive = row.inconclusive.then(|| "inconclusive".to_owned());
+    let notes = [bytes, rate, late, inconclusive].into_iter().flatten();
+    notes.collect::<Vec<_>>().join(", ")
+}
+
+impl fmt::Display for LatenessNs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [p50, p99, p100] = [self.p50, self.p99, self.p100].map(|ns| ns as f64 / 1e6);
+        write!(f, "{p50:.2}, {p99:.2}, {p100:.2} ms")
+    }
+}
+
+/// A whole number, with a comma before each group of three digits.
+fn whole(value: f64) -> String {
     let digits = format!("{value:.0}");
     let mut grouped = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -228,7 +273,7 @@ mod tests {
     use crate::curve::Point;
 
     #[test]
-    fn nanoseconds_are_grouped() {
+    fn numbers_are_grouped() {
         for (value, text) in [
             (0.4, "0"),
             (58.0, "58"),
@@ -236,7 +281,7 @@ mod tests {
             (16_900.0, "16,900"),
             (1_970_000.0, "1,970,000"),
         ] {
-            assert_eq!(nanoseconds(value), text);
+            assert_eq!(whole(value), text);
         }
     }
 
@@ -267,6 +312,13 @@ mod tests {
             to_host: None,
             to_libvirt_default: None,
             fairness: Some(0.4),
+            bytes: Some(97.6),
+            per_second: Some(588_235.0),
+            lateness_ns: Some(LatenessNs {
+                p50: 60_000,
+                p99: 1_000_000,
+                p100: 2_500_000,
+            }),
         };
         let report = Report {
             machine: Machine {
@@ -301,8 +353,8 @@ mod tests {
         };
         let text = report.to_string();
         for part in [
-            "ping-pong/0  floor        1,650       1,700   2.1 %     1.00       –          –      0.40",
-            "0.40  inconclusive",
+            "ping-pong/0  floor        1,650       1,700   2.1 %     1.00       –          –      0.40  98",
+            "0.40  98 bytes, 588,235 a second, late by 0.06, 1.00, 2.50 ms, inconclusive",
             "  glib             16    0.60      0.10\n",
             "ping-pong/10000          a reason",
             "(at most 1.3)  inconclusive",

@@ -5,7 +5,9 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-/// Those that do every workload that has nothing to do with sharing.
+use virt_event_tests::rig::{Daemon, wait_until};
+
+/// Those that libvirt has for its loop, and the floor.
 const LOOPS: [&str; 9] = [
     "floor",
     "builtin",
@@ -28,17 +30,31 @@ const NATIVE: [&str; 6] = [
     "glib-native-recursive",
 ];
 
-const WORKLOADS: [&str; 10] = [
+/// What all of [`LOOPS`] do.
+const WORKLOADS: [&str; 15] = [
     "ping-pong/0",
+    "ping-pong/10",
     "ping-pong/100",
     "ping-pong/1000",
     "ping-pong/10000",
+    "active/64",
     "cross-thread",
     "update-handle",
+    "update-handle-busy",
     "add-remove/0",
+    "add-remove/1000",
     "add-remove/10000",
     "update-timeout",
     "update-timeout-earlier",
+    "zero-timer",
+];
+
+/// What all but the floor do.
+const KEEPING: [&str; 4] = [
+    "timers/together",
+    "timers/spread",
+    "memory/watch",
+    "memory/timer",
 ];
 
 fn bench(arguments: &[&str]) -> Output {
@@ -52,24 +68,45 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// A child checks its own work: that it was called back only for what was
-/// ready, and that everything removed was freed.
-fn does(r#loop: &str, workload: &str) {
+/// What a child answers to some orders. It checks its own work: that it was
+/// called back only for what was ready, that everything removed was freed, and
+/// that no event was lost.
+fn answers(r#loop: &str, workload: &str, more: &[&str], orders: &str) -> Vec<String> {
     let mut child = Command::new(env!("CARGO_BIN_EXE_bench"))
         .args(["--serve", "--loop", r#loop, "--workload", workload])
+        .args(more)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut orders = child.stdin.take().unwrap();
-    orders.write_all(b"1\n2\n33\n").unwrap();
-    drop(orders);
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(orders.as_bytes()).unwrap();
+    drop(stdin);
     let output = child.wait_with_output().unwrap();
     let answers = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{workload} on {loop}: {answers}");
-    let mut lines = answers.lines();
-    assert_eq!(lines.next(), Some("ready"), "{workload} on {loop}");
-    assert_eq!(lines.count(), 3, "{workload} on {loop}: {answers}");
+    let mut lines = answers.lines().map(str::to_owned);
+    assert_eq!(
+        lines.next().as_deref(),
+        Some("ready"),
+        "{workload} on {loop}"
+    );
+    lines.collect()
+}
+
+fn does(r#loop: &str, workload: &str) {
+    does_with(r#loop, workload, &[]);
+}
+
+/// Once, because each round takes a while.
+fn keeps(r#loop: &str, workload: &str) {
+    let answers = answers(r#loop, workload, &[], "33\n");
+    assert_eq!(answers.len(), 1, "{workload} on {loop}: {answers:?}");
+}
+
+fn does_with(r#loop: &str, workload: &str, more: &[&str]) {
+    let answers = answers(r#loop, workload, more, "1\n2\n33\n");
+    assert_eq!(answers.len(), 3, "{workload} on {loop}: {answers:?}");
 }
 
 #[test]
@@ -82,9 +119,81 @@ fn every_loop_does_every_workload() {
 }
 
 #[test]
+fn every_loop_keeps_watches_and_timers() {
+    for r#loop in &LOOPS[1..] {
+        for workload in KEEPING {
+            keeps(r#loop, workload);
+        }
+    }
+}
+
+#[test]
+fn every_loop_serves_a_libvirtd() {
+    let daemon = Daemon::start().unwrap();
+    let uri = format!("--uri={}", daemon.test_uri());
+    for r#loop in LOOPS {
+        for workload in ["rpc/alone", "rpc/threads-4", "open-close"] {
+            does_with(r#loop, workload, &[&uri]);
+        }
+    }
+    for r#loop in &LOOPS[1..] {
+        does_with(r#loop, "event-storm/16", &[&uri]);
+    }
+    does_with("builtin", "rpc/idle-500", &[&uri]);
+}
+
+#[test]
+fn what_needs_a_daemon_does_not_do_without() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_bench"));
+    child.args(["--serve", "--loop=builtin", "--workload=rpc/alone"]);
+    let output = child.stdin(Stdio::null()).output().unwrap();
+    assert!(!output.status.success());
+    let answer = String::from_utf8(output.stdout).unwrap();
+    assert!(answer.starts_with("error: it needs a libvirtd"), "{answer}");
+}
+
+/// How late each was that was looked at, and the memory of what is kept.
+#[test]
+fn an_answer_says_what_there_is_besides_time() {
+    let timers = answers("builtin", "timers/together", &[], "10000\n");
+    let words: Vec<_> = timers[0].split(' ').collect();
+    assert_eq!((words.len(), words[2]), (6, "late"), "{timers:?}");
+    let late = |word: &str| word.parse::<u64>().unwrap();
+    assert!(late(words[3]) <= late(words[4]) && late(words[4]) <= late(words[5]));
+
+    let memory = answers("builtin", "memory/watch", &[], "10000\n");
+    let words: Vec<_> = memory[0].split(' ').collect();
+    assert_eq!((words.len(), words[2]), (4, "bytes"), "{memory:?}");
+    let bytes: u64 = words[3].parse().unwrap();
+    // A callback, an id and a descriptor each, and not a page each.
+    assert!((160_000..10_000_000).contains(&bytes), "{bytes}");
+}
+
+/// `cargo xtask bench` installs it, and nothing else does.
+#[test]
+fn libvirtaio_does_what_it_can_where_it_is() {
+    let output = bench(&["--quick", "--loop=libvirtaio", "--workload=add-remove/0"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let table = String::from_utf8(output.stdout).unwrap();
+    if table.contains("no Python here has libvirtaio") {
+        println!("not tested: libvirtaio, which is not installed");
+        return;
+    }
+    for workload in ["ping-pong/0", "ping-pong/1000", "active/64", "cross-thread"] {
+        does("libvirtaio", workload);
+    }
+    for workload in ["add-remove/0", "add-remove/1000", "zero-timer"] {
+        does("libvirtaio", workload);
+    }
+    for workload in KEEPING {
+        keeps("libvirtaio", workload);
+    }
+}
+
+#[test]
 fn the_hosts_do_without_libvirt() {
     for r#loop in NATIVE {
-        for workload in ["ping-pong/0", "ping-pong/1000", "cross-thread"] {
+        for workload in ["ping-pong/0", "ping-pong/1000", "active/64", "cross-thread"] {
             does(r#loop, workload);
         }
     }
@@ -194,6 +303,66 @@ fn a_ratio_is_left_out_where_its_other_side_was() {
     assert!(!String::from_utf8_lossy(&output.stdout).contains("Bounds"));
 }
 
+/// Charts are drawn from it: a key that is renamed breaks them.
+#[test]
+fn the_json_has_these_keys() {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("keys.json");
+    let output = bench(&[
+        "--quick",
+        "--workload=ping-pong/0,zero-timer",
+        "--loop=floor,glib,glib-native,libvirt-default",
+        "--json",
+        path.to_str().unwrap(),
+    ]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let text = std::fs::read_to_string(&path).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let keys = |value: &serde_json::Value| {
+        let object = value.as_object().unwrap();
+        object.keys().cloned().collect::<Vec<_>>()
+    };
+    let top = [
+        "bounds",
+        "budgets",
+        "date",
+        "machine",
+        "not_measured",
+        "rounds",
+        "rows",
+    ];
+    assert_eq!(keys(&report), top);
+    let machine = ["cpu", "cpus", "kernel", "libvirt", "load_average", "system"];
+    assert_eq!(keys(&report["machine"]), machine);
+    let row = |workload: &str, name: &str| {
+        let rows = report["rows"].as_array().unwrap();
+        let found = rows
+            .iter()
+            .find(|row| row["workload"] == workload && row["loop"] == name);
+        found.unwrap().clone()
+    };
+    let always = [
+        "inconclusive",
+        "loop",
+        "ns_cpu",
+        "ns_wall",
+        "spread",
+        "workload",
+    ];
+    let with = |more: &[&str]| {
+        let mut keys: Vec<_> = always
+            .iter()
+            .chain(more)
+            .map(|key| (*key).to_owned())
+            .collect();
+        keys.sort();
+        keys
+    };
+    let compared = ["to_floor", "to_host", "to_libvirt_default"];
+    assert_eq!(keys(&row("ping-pong/0", "glib")), with(&compared));
+    let rate = ["per_second", "to_floor", "to_libvirt_default"];
+    assert_eq!(keys(&row("zero-timer", "libvirt-default")), with(&rate));
+}
+
 /// Where the tests run as root, the program must not be allowed to raise the
 /// limit either.
 const WITH_FEW_DESCRIPTORS: &str = "\
@@ -222,14 +391,65 @@ fn what_cannot_be_done_is_said_once_and_the_rest_is_measured() {
     let text = std::fs::read_to_string(&path).unwrap();
     let report: serde_json::Value = serde_json::from_str(&text).unwrap();
     let rows = report["rows"].as_array().unwrap();
-    assert_eq!(rows.len(), LOOPS.len() + NATIVE.len());
-    assert_eq!(report["not_measured"][0]["workload"], "ping-pong/10000");
+    let expected = |row: &&serde_json::Value| row["loop"] != "libvirtaio";
+    assert_eq!(
+        rows.iter().filter(expected).count(),
+        LOOPS.len() + NATIVE.len()
+    );
+    let not_measured = report["not_measured"].as_array().unwrap();
+    let too_many = |it: &&serde_json::Value| it["workload"] == "ping-pong/10000";
+    assert_eq!(not_measured.iter().filter(too_many).count(), 1);
     let table = String::from_utf8(output.stdout).unwrap();
     assert_eq!(
         table.matches("it needs 10064 descriptors").count(),
         1,
         "{table}"
     );
+}
+
+#[test]
+fn a_child_that_dies_costs_its_row_and_no_other() {
+    let program = Command::new(env!("CARGO_BIN_EXE_bench"))
+        .args(["--quick", "--rounds=100", "--workload=ping-pong/0"])
+        .arg("--loop=floor,builtin")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut victim = None;
+    wait_until("there is a child for the built-in loop", || {
+        victim = children(program.id()).into_iter().find(is_builtin);
+        victim.is_some()
+    })
+    .unwrap();
+    let killed = Command::new("kill")
+        .args(["-KILL", &victim.unwrap().to_string()])
+        .status();
+    assert!(killed.unwrap().success());
+
+    let output = program.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("could not be measured: 1"));
+    let table = String::from_utf8(output.stdout).unwrap();
+    let rows = |name: &str| table.matches(&format!("ping-pong/0  {name} ")).count();
+    assert_eq!((rows("floor"), rows("builtin")), (1, 0), "{table}");
+    let failed = table
+        .lines()
+        .filter(|line| line.contains("ping-pong/0 on builtin"));
+    assert_eq!(failed.count(), 1, "{table}");
+}
+
+fn children(of: u32) -> Vec<u32> {
+    let listed = std::fs::read_to_string(format!("/proc/{of}/task/{of}/children"));
+    let listed = listed.unwrap_or_default();
+    let ids = listed.split_whitespace().map(|id| id.parse().unwrap());
+    ids.collect()
+}
+
+/// Not before it runs the program.
+fn is_builtin(child: &u32) -> bool {
+    let line = std::fs::read(format!("/proc/{child}/cmdline")).unwrap_or_default();
+    line.split(|byte| *byte == 0).any(|word| word == b"builtin")
 }
 
 #[test]

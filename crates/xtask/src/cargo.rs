@@ -35,6 +35,16 @@ pub(crate) fn replace_by(mut command: Command) -> Failure {
     Failure::new(format!("cannot run `{}`: {error}", step::line(&command)))
 }
 
+/// Runs `command` to its end.
+pub(crate) fn run(mut command: Command) -> Result<(), Failure> {
+    let line = step::line(&command);
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(Failure::new(format!("`{line}` failed ({status})"))),
+        Err(error) => Err(Failure::new(format!("cannot run `{line}`: {error}"))),
+    }
+}
+
 pub(crate) fn demo(arguments: &[OsString]) -> Command {
     let mut command = cargo([
         "run",
@@ -123,6 +133,16 @@ pub(crate) fn conformance(arguments: &[OsString]) -> Command {
         "--write",
     ]);
     command.args(arguments);
+    command
+}
+
+/// The supervisor of daemons, built as the benchmark is. With the benchmark, so
+/// that both are built from the same features.
+pub(crate) fn supervisor() -> Command {
+    let packages = ["-p", "bench", "-p", "virt-event-tests"];
+    let programs = ["--bin", "bench", "--bin", "rig-supervisor"];
+    let mut command = cargo(["build", "--release"]);
+    command.args(packages).args(programs);
     command
 }
 

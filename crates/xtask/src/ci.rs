@@ -75,6 +75,10 @@ fn steps() -> Vec<Step> {
         Step::new("docs", doc),
     ];
     steps.extend(alone);
+    steps.push(Step::new(
+        "instructions of the hot paths",
+        cargo(["xtask", "instructions"]),
+    ));
     steps.push(Step::new("tests", cargo(["test", "--workspace"])));
     steps
 }
@@ -126,7 +130,15 @@ mod tests {
             }
         }
         unpublished.sort_unstable();
-        assert_eq!(unpublished, ["bench", "charts", "xtask"]);
+        assert_eq!(unpublished, ["bench", "charts", "hot-paths", "xtask"]);
+    }
+
+    /// System calls and allocations are counted by tests of the workspace.
+    #[test]
+    fn instructions_are_counted() {
+        let counting =
+            |step: &Step| step::line(&step.command).ends_with("cargo xtask instructions");
+        assert!(steps().iter().any(counting));
     }
 
     #[test]

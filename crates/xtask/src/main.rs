@@ -8,6 +8,7 @@ mod cargo;
 mod ci;
 mod dpkg;
 mod failure;
+mod instructions;
 mod package;
 mod say;
 mod setup;
@@ -63,11 +64,18 @@ fn run(task: Task) -> Result<(), Failure> {
             Err(cargo::replace_by(cargo::conformance(&arguments)))
         }
         Task::Bench(arguments) => {
-            setup::ensure(&[Purpose::Build])?;
+            setup::ensure(&[Purpose::Build, Purpose::Bench])?;
+            // A daemon of the benchmark's ends with its supervisor, which is
+            // looked for beside the benchmark.
+            cargo::run(cargo::supervisor())?;
             Err(cargo::replace_by(cargo::bench(&arguments)))
         }
+        Task::Instructions(arguments) => {
+            setup::ensure(&[Purpose::Build, Purpose::Valgrind])?;
+            instructions::run(&arguments)
+        }
         Task::Ci => {
-            setup::ensure(&[Purpose::Build, Purpose::Test])?;
+            setup::ensure(&[Purpose::Build, Purpose::Test, Purpose::Valgrind])?;
             ci::run()
         }
         Task::Soak => {

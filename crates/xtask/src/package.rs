@@ -7,8 +7,11 @@ pub(crate) enum Purpose {
     Build,
     /// To run the tests as well.
     Test,
-    /// To run the tests under memcheck as well.
+    /// To run programs under valgrind: tests under memcheck, and what counts
+    /// instructions.
     Valgrind,
+    /// To measure the loops beside others.
+    Bench,
 }
 
 /// One package.
@@ -24,7 +27,7 @@ pub(crate) struct Package {
     /// A command that succeeds if the package is there, for systems whose
     /// package database we do not read.
     pub(crate) probe: &'static [&'static str],
-    pub(crate) purpose: Purpose,
+    pub(crate) purposes: &'static [Purpose],
     /// Shown to the user before anything is installed.
     pub(crate) reason: &'static str,
 }
@@ -41,7 +44,7 @@ pub(crate) const PACKAGES: &[Package] = &[
         satisfied_by: "libvirt-dev",
         fedora: "libvirt-devel",
         probe: &["pkg-config", "--exists", "libvirt"],
-        purpose: Purpose::Build,
+        purposes: &[Purpose::Build],
         reason: "libvirt itself and its headers",
     },
     Package {
@@ -49,7 +52,7 @@ pub(crate) const PACKAGES: &[Package] = &[
         satisfied_by: "libglib2.0-dev",
         fedora: "glib2-devel",
         probe: &["pkg-config", "--exists", "glib-2.0"],
-        purpose: Purpose::Build,
+        purposes: &[Purpose::Build],
         reason: "GLib, for its adapter",
     },
     Package {
@@ -59,7 +62,7 @@ pub(crate) const PACKAGES: &[Package] = &[
         satisfied_by: "pkg-config",
         fedora: "pkgconf-pkg-config",
         probe: &["pkg-config", "--version"],
-        purpose: Purpose::Build,
+        purposes: &[Purpose::Build],
         reason: "tells the build scripts where libvirt is",
     },
     Package {
@@ -68,7 +71,7 @@ pub(crate) const PACKAGES: &[Package] = &[
         satisfied_by: "c-compiler",
         fedora: "gcc",
         probe: &["cc", "--version"],
-        purpose: Purpose::Build,
+        purposes: &[Purpose::Build],
         reason: "links, and compiles the check against libvirt.h",
     },
     Package {
@@ -78,7 +81,7 @@ pub(crate) const PACKAGES: &[Package] = &[
         fedora: "glibc-devel",
         // No program can be linked without it, and this one has been.
         probe: &["true"],
-        purpose: Purpose::Build,
+        purposes: &[Purpose::Build],
         reason: "the C library's headers and start files, for gcc",
     },
     Package {
@@ -86,7 +89,7 @@ pub(crate) const PACKAGES: &[Package] = &[
         satisfied_by: "strace",
         fedora: "strace",
         probe: &["strace", "--version"],
-        purpose: Purpose::Test,
+        purposes: &[Purpose::Test],
         reason: "counts system calls in a test",
     },
     Package {
@@ -100,8 +103,8 @@ pub(crate) const PACKAGES: &[Package] = &[
             "-c",
             "PATH=$PATH:/sbin:/usr/sbin ldconfig -p | grep -qF libvirt-glib-1.0.so.0",
         ],
-        purpose: Purpose::Test,
-        reason: "a peer in the conformance exam",
+        purposes: &[Purpose::Test, Purpose::Bench],
+        reason: "a peer in the conformance exam and in the benchmarks",
     },
     Package {
         debian: "libvirt-daemon",
@@ -109,8 +112,8 @@ pub(crate) const PACKAGES: &[Package] = &[
         fedora: "libvirt-daemon",
         // Not every user has the directory of daemons on the PATH.
         probe: &["sh", "-c", "PATH=$PATH:/sbin:/usr/sbin command -v libvirtd"],
-        purpose: Purpose::Test,
-        reason: "a private libvirtd, for the tests over a socket",
+        purposes: &[Purpose::Test, Purpose::Bench],
+        reason: "a private libvirtd, for tests and benchmarks over a socket",
     },
     Package {
         debian: "libvirt-daemon-driver-qemu",
@@ -124,7 +127,7 @@ pub(crate) const PACKAGES: &[Package] = &[
              /usr/lib/*/libvirt/connection-driver/libvirt_driver_qemu.so; \
              do [ -e \"$driver\" ] && exit 0; done; exit 1",
         ],
-        purpose: Purpose::Test,
+        purposes: &[Purpose::Test],
         reason: "lets libvirt run guests, for the tests of consoles",
     },
     Package {
@@ -132,7 +135,7 @@ pub(crate) const PACKAGES: &[Package] = &[
         satisfied_by: "libvirt-clients",
         fedora: "libvirt-client",
         probe: &["virt-admin", "--version"],
-        purpose: Purpose::Test,
+        purposes: &[Purpose::Test],
         reason: "virt-admin, which cuts one client off, and virsh",
     },
     Package {
@@ -140,7 +143,7 @@ pub(crate) const PACKAGES: &[Package] = &[
         satisfied_by: "qemu-system-x86",
         fedora: "qemu-system-x86",
         probe: &["qemu-system-x86_64", "--version"],
-        purpose: Purpose::Test,
+        purposes: &[Purpose::Test],
         reason: "the guests, under software emulation",
     },
     Package {
@@ -148,7 +151,7 @@ pub(crate) const PACKAGES: &[Package] = &[
         satisfied_by: "binutils",
         fedora: "binutils",
         probe: &["as", "--version"],
-        purpose: Purpose::Test,
+        purposes: &[Purpose::Test],
         reason: "assembles what the guests boot",
     },
     Package {
@@ -156,8 +159,16 @@ pub(crate) const PACKAGES: &[Package] = &[
         satisfied_by: "valgrind",
         fedora: "valgrind",
         probe: &["valgrind", "--version"],
-        purpose: Purpose::Valgrind,
-        reason: "checks memory across the border to libvirt",
+        purposes: &[Purpose::Valgrind],
+        reason: "checks memory across the border to libvirt, and counts instructions",
+    },
+    Package {
+        debian: "python3-libvirt",
+        satisfied_by: "python3-libvirt",
+        fedora: "python3-libvirt",
+        probe: &["python3", "-c", "import libvirtaio"],
+        purposes: &[Purpose::Bench],
+        reason: "a peer in the benchmarks",
     },
 ];
 
@@ -166,7 +177,7 @@ pub(crate) fn needed(purposes: &[Purpose]) -> Vec<Package> {
     PACKAGES
         .iter()
         .copied()
-        .filter(|package| purposes.contains(&package.purpose))
+        .filter(|package| package.purposes.iter().any(|it| purposes.contains(it)))
         .collect()
 }
 
@@ -185,6 +196,21 @@ mod tests {
         assert!(!names.contains(&"libvirt-glib-1.0-0"));
         assert!(!names.contains(&"libvirt-daemon"));
         assert!(!names.contains(&"valgrind"));
+    }
+
+    #[test]
+    fn only_the_benchmarks_need_python() {
+        let names = |purposes: &[Purpose]| {
+            let packages = needed(purposes);
+            packages.iter().map(|it| it.debian).collect::<Vec<_>>()
+        };
+        let others = names(&[Purpose::Build, Purpose::Test, Purpose::Valgrind]);
+        assert!(!others.contains(&"python3-libvirt"));
+        let bench = names(&[Purpose::Build, Purpose::Bench]);
+        for name in ["python3-libvirt", "libvirt-daemon", "libvirt-glib-1.0-0"] {
+            assert!(bench.contains(&name), "{name}");
+        }
+        assert!(!bench.contains(&"qemu-system-x86"));
     }
 
     #[test]

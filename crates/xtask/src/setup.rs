@@ -272,7 +272,7 @@ mod tests {
             satisfied_by: "libthing-dev",
             fedora: "thing-devel",
             probe: &["false"],
-            purpose: Purpose::Build,
+            purposes: &[Purpose::Build],
             reason: "for this test",
         };
         let message = elsewhere(&[package]).unwrap_err().to_string();

@@ -15,12 +15,16 @@ Usage: cargo xtask COMMAND [ARGUMENTS]
   conformance          setup, then every case of the contract on every
                        implementation; writes docs/conformance.md
   bench [ARGUMENTS]    setup, then the benchmarks, optimised
+  instructions [--write]
+                       setup, then the instructions of the hot paths against
+                       their budgets; `--write` takes new ones
   valgrind [NAME...]   setup, then the tests that reach libvirt under memcheck,
                        all of them or those named; with `--all` every test
                        there is, which takes hours
   soak                 setup, then everything at once for ten minutes on each
                        of two loops; draws docs/soak.svg
-  ci                   setup, then formatting, lints, docs and tests
+  ci                   setup, then formatting, lints, docs, instructions and
+                       tests
   help                 print this
 ";
 
@@ -33,6 +37,7 @@ pub(crate) enum Task {
     Test(Vec<OsString>),
     Conformance(Vec<OsString>),
     Bench(Vec<OsString>),
+    Instructions(Vec<String>),
     Valgrind(Vec<String>),
     Soak,
     Ci,
@@ -55,17 +60,20 @@ impl Task {
             Some("test") => Ok(Self::Test(rest)),
             Some("conformance") => Ok(Self::Conformance(rest)),
             Some("bench") => Ok(Self::Bench(rest)),
-            Some("valgrind") => Ok(Self::Valgrind(
-                rest.iter()
-                    .map(|name| name.to_string_lossy().into_owned())
-                    .collect(),
-            )),
+            Some("instructions") => Ok(Self::Instructions(words(&rest))),
+            Some("valgrind") => Ok(Self::Valgrind(words(&rest))),
             _ => Err(format!(
                 "unknown command `{}`\n\n{HELP}",
                 command.to_string_lossy()
             )),
         }
     }
+}
+
+fn words(rest: &[OsString]) -> Vec<String> {
+    rest.iter()
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect()
 }
 
 fn alone(name: &str, rest: &[OsString], task: Task) -> Result<Task, String> {
@@ -123,6 +131,7 @@ mod tests {
             "test",
             "conformance",
             "bench",
+            "instructions",
             "valgrind",
             "soak",
             "ci",

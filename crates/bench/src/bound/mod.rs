@@ -5,20 +5,31 @@ mod list;
 use serde::Serialize;
 
 use self::list::bounds;
-use crate::campaign::Cell;
+use crate::cell::Cell;
 use crate::contender::Contender;
 use crate::row::find;
 use crate::workload::Workload;
 
-/// A limit on a ratio of the times that count.
+/// A limit on a ratio of the costs that count, or on one of them.
 #[derive(Clone, Debug)]
 struct Bound {
     says: String,
     /// The ratio is the product of these …
     over: Vec<(Workload, Contender)>,
-    /// … divided by the product of these.
+    /// … divided by the product of these, or by nothing where there are none.
     under: Vec<(Workload, Contender)>,
+    of: Of,
     limit: Limit,
+}
+
+/// Which of the rounds stands for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Of {
+    /// The one in the middle.
+    Median,
+    /// The lowest, where other processes have a part in what is measured: then
+    /// the spread is theirs, and says nothing.
+    Lowest,
 }
 
 /// A bound and what came of it.
@@ -27,8 +38,8 @@ pub(crate) struct Finding {
     /// What is compared, in words.
     pub(crate) bound: String,
     pub(crate) limit: Limit,
-    /// The ratio of the medians of the time that counts: CPU time, but for
-    /// cross-thread.
+    /// The ratio of the costs that count: medians, unless the bound says the
+    /// lowest. Where there is nothing to divide by, the cost itself.
     pub(crate) ratio: f64,
     pub(crate) verdict: Verdict,
 }
@@ -82,7 +93,17 @@ impl Bound {
             says: format!("{workload}: {on} ÷ {other}"),
             over: vec![(workload, on)],
             under: vec![(workload, other)],
+            of: Of::Median,
             limit,
+        }
+    }
+
+    /// The same by the lowest of the rounds.
+    fn of_lowest(self) -> Self {
+        Self {
+            says: format!("{}, lowest", self.says),
+            of: Of::Lowest,
+            ..self
         }
     }
 
@@ -93,10 +114,14 @@ impl Bound {
                 .collect::<Option<Vec<_>>>()
         };
         let (over, under) = (all(&self.over)?, all(&self.under)?);
-        let product =
-            |cells: &[&Cell]| cells.iter().map(|cell| cell.time().median).product::<f64>();
+        let cost = |cell: &&Cell| match self.of {
+            Of::Median => cell.cost().median,
+            Of::Lowest => cell.cost().lowest,
+        };
+        let product = |cells: &[&Cell]| cells.iter().map(cost).product::<f64>();
         let ratio = product(&over) / product(&under);
-        let verdict = if over.iter().chain(&under).any(|cell| cell.is_inconclusive()) {
+        let mut all = over.iter().chain(&under);
+        let verdict = if self.of == Of::Median && all.any(|cell| cell.is_inconclusive()) {
             Verdict::Inconclusive
         } else if self.limit.holds(ratio) {
             Verdict::Met
@@ -118,15 +143,10 @@ mod tests {
     use crate::contender::Contender::*;
     use crate::statistics::Summary;
     use crate::workload::Workload::*;
+    use crate::workload::{Beside, Kept};
 
     fn cell(workload: Workload, contender: Contender, ns: f64, spread: f64) -> Cell {
-        let cpu = Summary { median: ns, spread };
-        Cell {
-            workload,
-            contender,
-            cpu,
-            wall: cpu,
-        }
+        Cell::of_cost(workload, contender, ns, spread)
     }
 
     fn verdict(floor: f64, builtin: f64, spread: f64) -> Verdict {
@@ -142,8 +162,8 @@ mod tests {
 
     #[test]
     fn the_limit_decides() {
-        assert_eq!(verdict(1_000.0, 1_299.0, 0.01), Verdict::Met);
-        assert_eq!(verdict(1_000.0, 1_301.0, 0.01), Verdict::NotMet);
+        assert_eq!(verdict(1_000.0, 1_149.0, 0.01), Verdict::Met);
+        assert_eq!(verdict(1_000.0, 1_151.0, 0.01), Verdict::NotMet);
     }
 
     #[test]
@@ -153,7 +173,9 @@ mod tests {
                 cell(UpdateHandle, LibvirtDefault, 1_000.0, 0.01),
                 cell(UpdateHandle, Builtin, builtin, 0.01),
             ];
-            Finding::of_cells(&cells)[0].verdict
+            let findings = Finding::of_cells(&cells);
+            assert_eq!(findings.len(), 1);
+            findings[0].verdict
         };
         assert_eq!(verdict(999.0), Verdict::Met);
         assert_eq!(verdict(1_000.0), Verdict::NotMet);
@@ -163,6 +185,36 @@ mod tests {
     #[test]
     fn a_wide_spread_decides_nothing() {
         assert_eq!(verdict(1_000.0, 9_000.0, 0.16), Verdict::Inconclusive);
+    }
+
+    #[test]
+    fn the_lowest_stands_for_calls_that_a_daemon_answers() {
+        let beside = Beside::Idle(500);
+        let cell = |contender, lowest| {
+            let mut cell = cell(Rpc { beside }, contender, 1_000.0, 0.5);
+            cell.cpu.lowest = lowest;
+            cell
+        };
+        let verdict = |builtin| {
+            let cells = [cell(LibvirtDefault, 900.0), cell(Builtin, builtin)];
+            let findings = Finding::of_cells(&cells);
+            assert_eq!(findings.len(), 1);
+            findings[0].verdict
+        };
+        assert_eq!(verdict(449.0), Verdict::Met);
+        assert_eq!(verdict(451.0), Verdict::NotMet);
+    }
+
+    #[test]
+    fn memory_is_limited_by_itself() {
+        let verdict = |bytes| {
+            let cells = [cell(Memory { of: Kept::Timer }, Builtin, bytes, 0.0)];
+            let findings = Finding::of_cells(&cells);
+            assert_eq!((findings.len(), findings[0].ratio), (1, bytes));
+            findings[0].verdict
+        };
+        assert_eq!(verdict(200.0), Verdict::Met);
+        assert_eq!(verdict(201.0), Verdict::NotMet);
     }
 
     #[test]
@@ -197,6 +249,7 @@ mod tests {
             wall: Summary {
                 median: wall,
                 spread: 0.0,
+                lowest: wall,
             },
             ..cell(CrossThread, contender, 1_000.0, 0.5)
         };

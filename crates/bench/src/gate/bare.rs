@@ -6,7 +6,7 @@ use anyhow::Result;
 use rustix::event::epoll;
 
 use super::Gate;
-use crate::sample::Sample;
+use crate::sample::{Sample, Whose};
 
 /// The gate's data in the epoll set.
 const GATE: u64 = u64::MAX;
@@ -41,10 +41,11 @@ impl Bare {
     pub(crate) fn round(
         &self,
         operations: u64,
+        whose: Whose,
         ready: impl FnMut(),
         call: impl FnMut() -> Result<()> + Send,
     ) -> Result<Sample> {
-        self.gate.round(operations, || self.run(ready), call)
+        self.gate.round(operations, whose, || self.run(ready), call)
     }
 
     fn run(&self, mut ready: impl FnMut()) -> Result<()> {

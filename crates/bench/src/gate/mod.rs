@@ -17,7 +17,7 @@ use anyhow::{Context, Result};
 pub(crate) use self::bare::{Bare, never};
 pub(crate) use self::on_loop::OnLoop;
 use crate::event_fd::EventFd;
-use crate::sample::{Sample, Stopwatch};
+use crate::sample::{Sample, Stopwatch, Whose};
 
 /// What the control descriptor says.
 const START: u64 = 1;
@@ -59,10 +59,11 @@ impl Gate {
     /// so, and `operations` times `call` on another.
     ///
     /// The sample holds the CPU time of both threads, hence what the loop did
-    /// about the calls, and the wall time of the caller.
+    /// about the calls, or of the caller alone, and the wall time of the caller.
     fn round(
         &self,
         operations: u64,
+        whose: Whose,
         run: impl FnOnce() -> Result<()>,
         mut call: impl FnMut() -> Result<()> + Send,
     ) -> Result<Sample> {
@@ -72,7 +73,7 @@ impl Gate {
         thread::scope(|scope| {
             let calls = scope.spawn(move || {
                 begin.recv().context("the loop ended before its round")?;
-                let stopwatch = Stopwatch::start();
+                let stopwatch = Stopwatch::of(whose);
                 let result = (0..operations).try_for_each(|_| call());
                 let sample = stopwatch.stop();
                 self.control.add(STOP);
@@ -113,7 +114,7 @@ mod tests {
             calls += 1;
             Ok(())
         };
-        gate.round(5, run, call).unwrap();
+        gate.round(5, Whose::Process, run, call).unwrap();
         assert_eq!(calls, 5);
     }
 
@@ -121,7 +122,12 @@ mod tests {
     fn a_loop_that_fails_at_once_ends_the_round() {
         let gate = Gate::new().unwrap();
         let error = gate
-            .round(5, || anyhow::bail!("no loop"), || unreachable!())
+            .round(
+                5,
+                Whose::Process,
+                || anyhow::bail!("no loop"),
+                || unreachable!(),
+            )
             .unwrap_err();
         assert_eq!(error.to_string(), "no loop");
     }

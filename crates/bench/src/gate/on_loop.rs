@@ -5,7 +5,7 @@ use anyhow::Result;
 use super::Gate;
 use crate::host::{Entry, Stop};
 use crate::libvirt::Handler;
-use crate::sample::Sample;
+use crate::sample::{Sample, Whose};
 
 /// A loop beside which another thread makes calls.
 pub(crate) struct OnLoop {
@@ -32,10 +32,11 @@ impl OnLoop {
     pub(crate) fn round(
         &mut self,
         operations: u64,
+        whose: Whose,
         call: impl FnMut() -> Result<()> + Send,
     ) -> Result<Sample> {
         let gate = &self.watched.gate;
-        gate.round(operations, || self.entry.host.run(), call)
+        gate.round(operations, whose, || self.entry.host.run(), call)
     }
 }
 

@@ -5,6 +5,7 @@ mod calloop;
 mod glib;
 mod libvirt_default;
 mod libvirt_glib;
+pub(crate) mod libvirtaio;
 mod mio;
 mod tokio;
 

@@ -18,7 +18,7 @@ use crate::libvirt::{self, Handler, READABLE, Silent};
 use crate::sample::{Sample, Stopwatch};
 
 /// Pairs of add and remove between two iterations.
-const BATCH: u64 = 16;
+pub(super) const BATCH: u64 = 16;
 
 /// Iterations after the last pair in which a loop should have freed all. One
 /// that has not, frees when it is idle (libvirt-glib does), and is left idle.

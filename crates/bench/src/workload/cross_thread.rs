@@ -9,7 +9,7 @@ use crate::event_fd::EventFd;
 use crate::gate;
 use crate::host::Entry;
 use crate::libvirt::Handler;
-use crate::sample::Sample;
+use crate::sample::{Sample, Whose};
 
 /// The way there and the way back.
 struct Table {
@@ -60,7 +60,8 @@ impl Rounds for Floor {
             self.table.serve();
             Ok(())
         };
-        self.bare.round(operations, || self.table.answer(), call)
+        self.bare
+            .round(operations, Whose::Process, || self.table.answer(), call)
     }
 }
 
@@ -87,7 +88,7 @@ impl Rounds for OnLoop {
             self.table.serve();
             Ok(())
         };
-        self.gated.round(operations, call)
+        self.gated.round(operations, Whose::Process, call)
     }
 }
 

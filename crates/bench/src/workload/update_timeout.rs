@@ -15,8 +15,8 @@ use rustix::time::{
 use super::Rounds;
 use crate::gate;
 use crate::host::Entry;
-use crate::libvirt;
-use crate::sample::Sample;
+use crate::libvirt::{self, Silent};
+use crate::sample::{Sample, Whose};
 
 /// The periods that a timer is set to, one after the other, in milliseconds; -1
 /// disables it.
@@ -110,7 +110,8 @@ impl<P: Periods> Rounds for Floor<P> {
             timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &value)?;
             Ok(())
         };
-        self.bare.round(operations, gate::never, change)
+        self.bare
+            .round(operations, Whose::Process, gate::never, change)
     }
 }
 
@@ -125,7 +126,7 @@ impl<P: Periods> OnLibvirt<P> {
     pub(super) fn new(entry: Entry, periods: P) -> Result<Self> {
         Ok(Self {
             gated: gate::OnLoop::new(entry)?,
-            timer: libvirt::add_timeout(-1)?,
+            timer: libvirt::add_timeout(-1, &Silent)?,
             periods,
         })
     }
@@ -137,7 +138,7 @@ impl<P: Periods> Rounds for OnLibvirt<P> {
             libvirt::update_timeout(self.timer, self.periods.next());
             Ok(())
         };
-        self.gated.round(operations, change)
+        self.gated.round(operations, Whose::Process, change)
     }
 }
 

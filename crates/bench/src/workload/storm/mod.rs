@@ -24,8 +24,9 @@ use virt::connect::Connect;
 use virt::domain::Domain;
 use virt_event_monitor::virt_event::{Period, Timer, add_timeout};
 
+pub(super) use self::raw::Subscription;
 pub(crate) use self::subscriber::Subscriber;
-use self::tally::Tally;
+pub(super) use self::tally::Tally;
 use super::Rounds;
 use crate::host::Entry;
 use crate::sample::{Sample, Stopwatch};

@@ -16,20 +16,26 @@ use super::tally::Tally;
 const LIFECYCLE: c_int = sys::VIR_DOMAIN_EVENT_ID_LIFECYCLE as c_int;
 
 /// A registered function. Its argument is a `&'static Tally`.
-pub(super) struct Subscription {
+pub(in crate::workload) struct Subscription {
     connection: Connect,
     id: c_int,
 }
 
 impl Subscription {
     /// Counts the events and looks at nothing.
-    pub(super) fn counting(connection: &Connect, tally: &'static Tally) -> Result<Self> {
+    pub(in crate::workload) fn counting(
+        connection: &Connect,
+        tally: &'static Tally,
+    ) -> Result<Self> {
         Self::new(connection, Some(count), tally)
     }
 
     /// Copies the name, the UUID and the number of the domain, which libvirt
     /// lends for the time of the call only.
-    pub(super) fn copying(connection: &Connect, tally: &'static Tally) -> Result<Self> {
+    pub(in crate::workload) fn copying(
+        connection: &Connect,
+        tally: &'static Tally,
+    ) -> Result<Self> {
         Self::new(connection, Some(copy), tally)
     }
 

@@ -10,7 +10,7 @@ use crate::libvirt::Handler;
 
 /// Counts what a subscriber hears of, and ends the turns of the loop with the
 /// last event. All subscribers do the same with an event: this.
-pub(super) struct Tally {
+pub(in crate::workload) struct Tally {
     /// Since the subscription began. Written by the subscriber only, which is on
     /// one thread.
     received: AtomicU64,
@@ -25,7 +25,7 @@ pub(super) struct Tally {
 
 impl Tally {
     /// One whose end `entry` watches.
-    pub(super) fn watched_by(entry: &mut Entry) -> Result<&'static Self> {
+    pub(in crate::workload) fn watched_by(entry: &mut Entry) -> Result<&'static Self> {
         let tally: &'static Self = Box::leak(Box::new(Self {
             received: AtomicU64::new(0),
             awaited: AtomicU64::new(0),
@@ -38,13 +38,13 @@ impl Tally {
 
     /// Sets how many events end the turns, those that were there before
     /// included.
-    pub(super) fn await_in_all(&self, events: u64) {
+    pub(in crate::workload) fn await_in_all(&self, events: u64) {
         self.awaited.store(events, Ordering::Relaxed);
     }
 
     /// The subscriber's word for each event.
     #[inline]
-    pub(super) fn arrived(&self) {
+    pub(in crate::workload) fn arrived(&self) {
         let received = self.received.load(Ordering::Relaxed) + 1;
         self.received.store(received, Ordering::Release);
         if received == self.awaited.load(Ordering::Relaxed) {
@@ -53,11 +53,11 @@ impl Tally {
     }
 
     /// Ends the turns of the loop, from any thread.
-    pub(super) fn end(&self) {
+    pub(in crate::workload) fn end(&self) {
         self.end.add(1);
     }
 
-    pub(super) fn received(&self) -> u64 {
+    pub(in crate::workload) fn received(&self) -> u64 {
         self.received.load(Ordering::Acquire)
     }
 }
