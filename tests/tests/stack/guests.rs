@@ -98,15 +98,24 @@ fn live(connection: &Connect, guests: &Guests, end: End) -> Played {
     // The console goes on.
     console.wait_for(Guest::BANNER);
 
+    if matches!(end, End::PowerOff) {
+        // It comes to read that when it goes on, and nobody listens any more.
+        domain.suspend()?;
+        console.send(&[Guest::POWER_OFF]);
+    }
+    // Not open while the guest goes: see the traps of the rig. `stream_watch` has
+    // how a console ends with its guest.
+    drop(console);
     match end {
-        End::PowerOff => console.send(&[Guest::POWER_OFF]),
+        End::PowerOff => {
+            domain.resume()?;
+            heard.expect(&[PAUSED, UNPAUSED]);
+        }
         End::Destroy => domain.destroy()?,
         End::Terminate => guest.process()?.signal(Signal::TERM)?,
         End::Kill => guest.kill()?,
     }
     heard.expect_end(end);
-    let ending = console.end();
-    assert!(ending.error.is_none(), "{end:?}: {ending:?}");
     assert_eq!(monitor.close_reason(), None);
     assert!(connection.is_alive()?);
     Ok(())
