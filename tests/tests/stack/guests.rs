@@ -11,7 +11,7 @@ use virt_event_monitor::domain::{
 };
 use virt_event_monitor::{AnyEvent, EventKind, Monitor, Subscription};
 use virt_event_tests::guest_console::GuestConsole;
-use virt_event_tests::rig::{Daemon, Guest, Guests, PATIENCE, wait_until};
+use virt_event_tests::rig::{Daemon, Guest, Guests, PATIENCE};
 
 use crate::scene::{Form, Forms, Played, Scene, scene};
 use crate::stage::Stage;
@@ -76,11 +76,11 @@ impl End {
 }
 
 fn live(connection: &Connect, guests: &Guests, end: End) -> Played {
-    const NAME: &str = "guest";
-
+    // libvirt holds on to a name for a moment after all else has forgotten it.
+    let name = format!("{end:?}");
     let monitor = Monitor::new(connection)?;
     let heard = Heard::of(&monitor)?;
-    let guest = Guest::create_paused(connection, guests, NAME)?;
+    let guest = Guest::create_paused(connection, guests, &name)?;
     heard.expect(&[LifecycleChange::Started(StartedDetail::Booted), PAUSED]);
     let domain = guest.domain();
     let mut console = GuestConsole::open(&monitor, domain);
@@ -116,10 +116,6 @@ fn live(connection: &Connect, guests: &Guests, end: End) -> Played {
         End::Kill => guest.kill()?,
     }
     heard.expect_end(end);
-    // The event comes before that, and the next guest has the same name.
-    wait_until("the guest is gone", || {
-        connection.lookup_domain_by_name(NAME).is_err()
-    })?;
     assert_eq!(monitor.close_reason(), None);
     assert!(connection.is_alive()?);
     Ok(())
