@@ -6,8 +6,13 @@
 //! short form. The long form, with the counts that a release is judged by, is
 //! behind `cargo xtask test --long`.
 
-#[path = "../shared/census.rs"]
-mod census;
+mod client;
+mod crowd;
+mod flow;
+mod fork;
+mod handover;
+mod keepalive;
+mod modal;
 mod remote;
 mod scene;
 mod stage;
@@ -21,7 +26,14 @@ use virt_event_tests::process_cases::runner;
 use crate::scene::Scene;
 
 /// All of them.
-const SCENES: &[&[Scene]] = &[remote::SCENES];
+const SCENES: &[&[Scene]] = &[
+    remote::SCENES,
+    keepalive::SCENES,
+    crowd::SCENES,
+    handover::SCENES,
+    fork::SCENES,
+    modal::SCENES,
+];
 
 fn main() -> ExitCode {
     runner::take_task(|task, _| scene::find(SCENES, task));

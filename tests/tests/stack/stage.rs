@@ -15,6 +15,7 @@ use crate::scene::Played;
 /// A loop, installed, on this thread.
 pub(crate) struct Stage {
     host_loop: Box<dyn HostLoop>,
+    kind: LoopKind,
     /// Open before the first connection, and after the last.
     descriptors: usize,
 }
@@ -25,6 +26,7 @@ impl Stage {
     pub(crate) fn new(kind: LoopKind) -> Result<Self, Failure> {
         let mut stage = Self {
             host_loop: kind.install()?,
+            kind,
             descriptors: 0,
         };
         // Scenes look at the errors themselves.
@@ -40,8 +42,34 @@ impl Stage {
 
     /// Runs the loop on this thread while `script` is played on another, as a
     /// program does. It ends with the script.
-    pub(crate) fn beside(&mut self, script: impl FnOnce() -> Played + Send + 'static) -> Played {
-        run_beside(&mut *self.host_loop, script)?
+    pub(crate) fn beside<T: Send + 'static>(
+        &mut self,
+        script: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        run_beside(self.host_loop(), script)?
+    }
+
+    /// Ends the loop, lets `between` happen, and goes on with a loop of another
+    /// kind. Nobody may open or close a descriptor meanwhile.
+    pub(crate) fn hand_over(
+        self,
+        kind: LoopKind,
+        between: impl FnOnce() -> Played,
+    ) -> Result<Self, Failure> {
+        let reactor = self.reactor();
+        let before = descriptors();
+        if self.kind == LoopKind::Glib {
+            // Its context is the default one, which is never freed.
+            self.host_loop.detach();
+        }
+        drop(self.host_loop);
+        between()?;
+        let host_loop = kind.attach(&reactor)?;
+        Ok(Self {
+            host_loop,
+            kind,
+            descriptors: self.descriptors + descriptors() - before,
+        })
     }
 
     /// The loop itself, for scenes that stop it or hand it over.
