@@ -81,6 +81,22 @@ fn a_session_on_glib() -> Tested {
 }
 
 #[test]
+fn a_mebibyte_is_shown_byte_for_byte() -> Tested {
+    const FLOODS: usize = 16;
+
+    let scene = Scene::new()?;
+    let mut console = scene.ready(&[])?;
+    for number in 0..FLOODS {
+        console.terminal.type_in(&[Guest::FLOOD]);
+        assert!(console.terminal.take(flood().len()) == flood(), "{number}");
+    }
+    console.terminal.type_in(&[ESCAPE]);
+    let (status, rest) = console.end();
+    assert_eq!((status, rest.trim()), (0, ""));
+    Ok(())
+}
+
+#[test]
 fn a_guest_that_stops_is_detached_and_attached_again_when_it_starts() -> Tested {
     let daemon = Daemon::start()?;
     let connection = Connect::open(Some(&daemon.qemu_uri()))?;

@@ -26,6 +26,9 @@ const TASK: &str = "VIRT_EVENT_PROCESS_CASE";
 /// What a child prints last, before it exits with 0.
 const PASSED: &str = "process case: passed";
 
+/// Begins a line of a child's that is shown although its case passes.
+const FIGURE: &str = "figure: ";
+
 /// The status of a child whose case has failed.
 const FAILED: i32 = 101;
 
@@ -80,6 +83,11 @@ pub fn take_task<R: FnOnce()>(find: impl FnOnce(&str, bool) -> Option<R>) {
     }
     println!("{PASSED}");
     process::exit(0);
+}
+
+/// Prints what a case has measured. Other output is shown only if it fails.
+pub fn figure(text: &str) {
+    println!("{FIGURE}{text}");
 }
 
 /// The tests: each case, and for each case that its mutant fails it.
@@ -165,6 +173,10 @@ fn run_child(task: &str, deadline: Duration) -> std::io::Result<Outcome> {
         return Ok(Outcome::Hang(text));
     }
     if status.success() && text.lines().last() == Some(PASSED) {
+        let name = task.rsplit(' ').next().unwrap_or_default();
+        for figure in text.lines().filter_map(|line| line.strip_prefix(FIGURE)) {
+            println!("{name}: {figure}");
+        }
         return Ok(Outcome::Pass);
     }
     let said = format!("{}\n{status}", text.trim_end());

@@ -9,7 +9,7 @@ use virt::sys;
 
 use super::directory::Directory;
 use super::program::QEMU;
-use super::{RigError, Running, image};
+use super::{RigError, Running, image, unlock_console};
 
 /// What one QEMU driver, in a daemon or embedded, needs for guests.
 #[derive(Debug, Clone)]
@@ -162,6 +162,7 @@ impl Guest {
                 what: format!("create the guest {name}"),
                 source,
             })?;
+        unlock_console(&domain)?;
         Ok(Self {
             domain,
             guests: guests.clone(),

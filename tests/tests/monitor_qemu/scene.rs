@@ -16,7 +16,7 @@ use virt_event_monitor::domain::{
 };
 use virt_event_monitor::{AnyEvent, EventKind, Monitor, Subscription};
 use virt_event_tests::guest_console::GuestConsole;
-use virt_event_tests::rig::{Daemon, Guest, Hardware, PATIENCE};
+use virt_event_tests::rig::{Daemon, Guest, Hardware, PATIENCE, unlock_console};
 
 /// The name of every guest: each has a daemon of its own.
 pub(crate) const NAME: &str = "guest";
@@ -124,6 +124,7 @@ impl Scene {
     pub(crate) fn start(&mut self, domain: &Domain) -> GuestConsole {
         let paused = sys::VIR_DOMAIN_START_PAUSED;
         domain.create_with_flags(paused).unwrap();
+        unlock_console(domain).unwrap();
         let mut console = GuestConsole::open(self.monitor(), domain);
         domain.resume().unwrap();
         console.wait_for(Guest::BANNER);

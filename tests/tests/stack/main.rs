@@ -6,10 +6,15 @@
 //! short form. The long form, with the counts that a release is judged by, is
 //! behind `cargo xtask test --long`.
 
+#[path = "../shared/census.rs"]
+mod census;
 mod client;
 mod crowd;
+mod embedded;
+mod faults;
 mod flow;
 mod fork;
+mod guests;
 mod handover;
 mod keepalive;
 mod modal;
@@ -33,6 +38,9 @@ const SCENES: &[&[Scene]] = &[
     handover::SCENES,
     fork::SCENES,
     modal::SCENES,
+    faults::SCENES,
+    guests::SCENES,
+    embedded::SCENES,
 ];
 
 fn main() -> ExitCode {

@@ -35,9 +35,19 @@ impl Stage {
             drop(Connect::open(Some("test:///default"))?);
             Ok(())
         })?;
-        stage.drain();
-        stage.descriptors = descriptors();
+        stage.keep();
         Ok(stage)
+    }
+
+    /// Lets what is open now stay open: something that is kept for as long as the
+    /// process lives.
+    ///
+    /// # Panics
+    ///
+    /// - Something is registered, and stays so.
+    pub(crate) fn keep(&mut self) {
+        self.drain();
+        self.descriptors = descriptors();
     }
 
     /// Runs the loop on this thread while `script` is played on another, as a
@@ -88,6 +98,11 @@ impl Stage {
     ///
     /// - Something is left.
     pub(crate) fn end(mut self) {
+        self.settle();
+    }
+
+    /// The same in the middle of a scene, when no connection is open.
+    pub(crate) fn settle(&mut self) {
         self.drain();
         assert_eq!(descriptors(), self.descriptors, "open descriptors");
     }
