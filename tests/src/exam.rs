@@ -9,6 +9,7 @@ use virt_event_conformance::{Case, Limits, Mutant, Outcome, run_attempts, run_mu
 
 use crate::expected::{gap, judge};
 use crate::implementations::{BUILTIN, Examined, Standing};
+use crate::process_cases::runner::slower;
 
 /// How often a peer takes each case, to find out what is unstable.
 const PEER_ATTEMPTS: usize = 2;
@@ -21,7 +22,10 @@ const PEER_ATTEMPTS: usize = 2;
 /// - The outcome is not what is expected, in words.
 pub fn examine(examined: &Examined, case: &Case) -> (Outcome, Result<&'static str, String>) {
     let limits = match gap(examined.implementation.name, case.name) {
-        None => Limits::STRICT,
+        None => Limits {
+            patience: Limits::STRICT.patience * slower(),
+            deadline: Limits::STRICT.deadline * slower(),
+        },
         Some(_) => Limits::DOOMED,
     };
     let attempts = match examined.standing {

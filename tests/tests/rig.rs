@@ -242,6 +242,60 @@ fn a_supervisor_that_is_told_to_end_takes_all_along() -> Tested {
     Ok(())
 }
 
+#[test]
+fn the_daemon_is_not_root() -> Tested {
+    let daemon = Daemon::start()?;
+    let pid = daemon.process()?.pid();
+    // As the system sees it, and in its own namespace.
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let words = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+    let user: u32 = words
+        .unwrap_or_default()
+        .split_whitespace()
+        .next()
+        .expect("a number")
+        .parse()?;
+    let map = std::fs::read_to_string(format!("/proc/{pid}/uid_map"))?;
+    let inside: u32 = map.split_whitespace().next().expect("a number").parse()?;
+    let own = rustix::process::geteuid().as_raw();
+    if own != 0 {
+        assert_eq!(user, own);
+    } else if env::var_os(NO_NAMESPACES).is_some() || user != 0 {
+        assert_eq!(user, 65534);
+    } else {
+        assert_eq!(inside, 1000, "{map}");
+    }
+    Ok(())
+}
+
+/// Lets the fixture do as if the kernel forbade user namespaces.
+const NO_NAMESPACES: &str = "VIRT_EVENT_RIG_NO_NAMESPACES";
+
+/// Root in a container often may not make one. Elsewhere this plays the tests
+/// as they are, which is little, but does no harm.
+#[test]
+fn all_goes_well_without_user_namespaces() -> Tested {
+    for test in [
+        "the_daemon_is_not_root",
+        "a_client_connects_and_asks",
+        "one_client_is_cut_off",
+        "a_guest_prints_its_banner_and_outlives_the_daemon_but_not_the_fixture",
+    ] {
+        let output = Command::new(env::current_exe()?)
+            .args([test, "--exact", "--nocapture"])
+            .env(NO_NAMESPACES, "")
+            .output()?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.success(),
+            "{test}: {said}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        assert!(said.contains("1 passed"), "{test}: {said}");
+    }
+    Ok(())
+}
+
 /// Opens a connection, on a loop that runs for the life of this process.
 fn open(uri: &str) -> Result<Connect, virt::error::Error> {
     static LOOP: OnceLock<LoopThread> = OnceLock::new();

@@ -1,6 +1,11 @@
 //! The driver for QEMU inside the test's process: one for each process, hence
 //! each test in one.
 
+use std::env;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
 use virt::connect::Connect;
 use virt_event_loop::EventLoop;
 use virt_event_tests::rig::{Embedded, Guest, RigError};
@@ -17,6 +22,32 @@ fn a_guest_is_created_and_destroyed() -> Result<(), RigError> {
         drop((guest, connection));
         drop(event_loop.stop().unwrap());
     })
+}
+
+/// See `all_goes_well_without_user_namespaces` of the test `rig`. The program
+/// has to be where others than root can reach it, so it is copied there.
+#[test]
+fn a_guest_is_created_without_user_namespaces() -> Result<(), Box<dyn std::error::Error>> {
+    let elsewhere = tempfile::tempdir()?;
+    fs::set_permissions(elsewhere.path(), Permissions::from_mode(0o755))?;
+    let program = env::current_exe()?;
+    let copy = elsewhere.path().join("test");
+    fs::copy(&program, &copy)?;
+    let supervisor = "rig-supervisor";
+    let built = program.ancestors().nth(2).expect("cargo's directories");
+    fs::copy(built.join(supervisor), elsewhere.path().join(supervisor))?;
+    let output = Command::new(copy)
+        .args(["a_guest_is_created_and_destroyed", "--exact", "--nocapture"])
+        .env("VIRT_EVENT_RIG_NO_NAMESPACES", "")
+        .output()?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{said}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(said.contains("1 passed"), "{said}");
+    Ok(())
 }
 
 #[test]

@@ -1,14 +1,16 @@
 //! One child process with a deadline.
 
 use std::io::{self, Read};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid,
+};
 
 /// The most that is kept of what a child writes to each stream, in bytes.
 const KEPT: usize = 64 * 1024;
@@ -47,21 +49,21 @@ pub(crate) fn run(mut command: Command, deadline: Duration) -> io::Result<Finish
 /// whether it ended by itself.
 fn watch(child: &mut Child, deadline: Duration) -> io::Result<(bool, String, String)> {
     let began = Instant::now();
-    let pidfd = pidfd_open(Pid::from_child(child), PidfdFlags::empty())?;
+    let end = End::of(child)?;
     let mut stdout = Stream::new(child.stdout.take())?;
     let mut stderr = Stream::new(child.stderr.take())?;
     let ended = loop {
         let Some(left) = deadline.checked_sub(began.elapsed()) else {
             break false;
         };
-        let mut fds = vec![PollFd::new(&pidfd, PollFlags::IN)];
+        let mut fds: Vec<_> = end.poll_fd().into_iter().collect();
         fds.extend(stdout.poll_fd());
         fds.extend(stderr.poll_fd());
-        match poll(&mut fds, Some(&timespec(left))) {
+        match poll(&mut fds, Some(&timespec(left.min(end.look_every())))) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
-        let ended = !fds[0].revents().is_empty();
+        let ended = end.has_come()?;
         stdout.read()?;
         stderr.read()?;
         if ended {
@@ -69,6 +71,43 @@ fn watch(child: &mut Child, deadline: Duration) -> io::Result<(bool, String, Str
         }
     };
     Ok((ended, stdout.text(), stderr.text()))
+}
+
+/// The end of a child, which leaves it to be reaped.
+struct End {
+    child: Pid,
+    /// Readable then. `None` where there is no such thing, as under valgrind.
+    pidfd: Option<OwnedFd>,
+}
+
+impl End {
+    fn of(child: &Child) -> io::Result<Self> {
+        let child = Pid::from_child(child);
+        let pidfd = match pidfd_open(child, PidfdFlags::empty()) {
+            Ok(pidfd) => Some(pidfd),
+            Err(Errno::NOSYS) => None,
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Self { child, pidfd })
+    }
+
+    fn poll_fd(&self) -> Option<PollFd<'_>> {
+        let pidfd = self.pidfd.as_ref()?;
+        Some(PollFd::new(pidfd, PollFlags::IN))
+    }
+
+    /// How long it may go unnoticed in a wait for [`poll_fd`](Self::poll_fd).
+    fn look_every(&self) -> Duration {
+        match self.pidfd {
+            Some(_) => Duration::MAX,
+            None => Duration::from_millis(10),
+        }
+    }
+
+    fn has_come(&self) -> io::Result<bool> {
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        Ok(waitid(WaitId::Pid(self.child), look)?.is_some())
+    }
 }
 
 fn timespec(duration: Duration) -> Timespec {

@@ -67,6 +67,48 @@ pub(crate) fn test(arguments: &[OsString]) -> Command {
     command
 }
 
+/// The scene that goes on for ten minutes on each of its loops, one after the
+/// other.
+pub(crate) fn soak() -> Command {
+    let mut command = cargo([
+        "test",
+        "-p",
+        "virt-event-tests",
+        "--test",
+        "stack",
+        "--",
+        "soak",
+        "--test-threads=1",
+    ]);
+    command.env(LONG, "1");
+    command
+}
+
+/// Draws what [`soak`] has counted.
+pub(crate) fn soak_chart() -> Command {
+    let mut command = cargo(["run", "-p", "charts", "--", "soak"]);
+    for name in SOAKED {
+        let file = format!("soak/{name}.csv");
+        command.arg(target().join(file));
+    }
+    command
+}
+
+/// The loops of the scene.
+const SOAKED: &[&str] = &["builtin", "tokio"];
+
+/// Cargo's target directory, which holds this program.
+fn target() -> PathBuf {
+    env::current_exe()
+        .ok()
+        .and_then(|program| {
+            let above = program.ancestors();
+            let mut marked = above.filter(|directory| directory.join("CACHEDIR.TAG").is_file());
+            marked.next().map(Path::to_path_buf)
+        })
+        .unwrap_or_else(|| root().join("target"))
+}
+
 /// The variable that the tests with a long form look at.
 const LONG: &str = "VIRT_EVENT_LONG";
 
@@ -152,6 +194,15 @@ mod tests {
             typed(&command),
             "VIRT_EVENT_LONG=1 cargo test -p virt-event-tests -- --long"
         );
+    }
+
+    #[test]
+    fn a_soak_is_played_in_its_long_form_and_drawn() {
+        let line = typed(&soak());
+        assert!(line.starts_with("VIRT_EVENT_LONG=1 cargo test"), "{line}");
+        let line = typed(&soak_chart());
+        assert!(line.contains("-p charts -- soak "), "{line}");
+        assert!(line.contains("/soak/tokio.csv"), "{line}");
     }
 
     #[test]

@@ -126,7 +126,7 @@ mod tests {
             }
         }
         unpublished.sort_unstable();
-        assert_eq!(unpublished, ["bench", "xtask"]);
+        assert_eq!(unpublished, ["bench", "charts", "xtask"]);
     }
 
     #[test]

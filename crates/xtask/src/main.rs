@@ -22,6 +22,7 @@ use std::process::ExitCode;
 use crate::failure::Failure;
 use crate::package::Purpose;
 use crate::say::say;
+use crate::step::Step;
 use crate::task::Task;
 
 fn main() -> ExitCode {
@@ -68,6 +69,11 @@ fn run(task: Task) -> Result<(), Failure> {
         Task::Ci => {
             setup::ensure(&[Purpose::Build, Purpose::Test])?;
             ci::run()
+        }
+        Task::Soak => {
+            setup::ensure(&[Purpose::Build, Purpose::Test])?;
+            Step::new("soak", cargo::soak()).run("1/2")?;
+            Step::new("chart", cargo::soak_chart()).run("2/2")
         }
         Task::Valgrind(names) => {
             setup::ensure(&[Purpose::Build, Purpose::Test, Purpose::Valgrind])?;

@@ -16,7 +16,10 @@ Usage: cargo xtask COMMAND [ARGUMENTS]
                        implementation; writes docs/conformance.md
   bench [ARGUMENTS]    setup, then the benchmarks, optimised
   valgrind [NAME...]   setup, then the tests that reach libvirt under memcheck,
-                       all of them or those named
+                       all of them or those named; with `--all` every test
+                       there is, which takes hours
+  soak                 setup, then everything at once for ten minutes on each
+                       of two loops; draws docs/soak.svg
   ci                   setup, then formatting, lints, docs and tests
   help                 print this
 ";
@@ -31,6 +34,7 @@ pub(crate) enum Task {
     Conformance(Vec<OsString>),
     Bench(Vec<OsString>),
     Valgrind(Vec<String>),
+    Soak,
     Ci,
 }
 
@@ -45,6 +49,7 @@ impl Task {
         match command.to_str() {
             Some("help" | "--help" | "-h") => Ok(Self::Help),
             Some("setup") => alone("setup", &rest, Self::Setup),
+            Some("soak") => alone("soak", &rest, Self::Soak),
             Some("ci") => alone("ci", &rest, Self::Ci),
             Some("demo") => Ok(Self::Demo(rest)),
             Some("test") => Ok(Self::Test(rest)),
@@ -119,6 +124,7 @@ mod tests {
             "conformance",
             "bench",
             "valgrind",
+            "soak",
             "ci",
             "help",
         ] {

@@ -23,6 +23,10 @@ use super::{Mutant, ProcessCase, Real, case, cases};
 /// Names what a child is to do: `PARENT right|broken CASE`.
 const TASK: &str = "VIRT_EVENT_PROCESS_CASE";
 
+/// The factor that deadlines are multiplied by. `cargo xtask valgrind --all`
+/// sets it.
+const SLOWER: &str = "VIRT_EVENT_SLOWER";
+
 /// What a child prints last, before it exits with 0.
 const PASSED: &str = "process case: passed";
 
@@ -160,7 +164,7 @@ fn run_child(task: &str, deadline: Duration) -> std::io::Result<Outcome> {
         .stderr(said.try_clone()?)
         .process_group(0)
         .spawn()?;
-    let in_time = is_closed_within(&end, deadline);
+    let in_time = is_closed_within(&end, deadline * slower());
     // The child is not reaped yet, so its number names no other group. An
     // error means that the group is gone.
     let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
@@ -185,6 +189,12 @@ fn run_child(task: &str, deadline: Duration) -> std::io::Result<Outcome> {
         None | Some(FAILED) => Ok(Outcome::Fail(said)),
         Some(_) => Ok(Outcome::NotRun(said)),
     }
+}
+
+/// How much longer a case may take: under memcheck everything is slow.
+pub fn slower() -> u32 {
+    let factor = env::var(SLOWER).ok().and_then(|factor| factor.parse().ok());
+    factor.unwrap_or(1)
 }
 
 fn is_closed_within(end: &OwnedFd, deadline: Duration) -> std::io::Result<bool> {

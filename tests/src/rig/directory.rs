@@ -8,10 +8,9 @@ use std::hash::{BuildHasher, Hasher};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::process::geteuid;
-
 use super::RigError;
 use super::program::search_path;
+use super::unprivileged::Way;
 
 /// QEMU's monitor is a socket below the directory, and the name of a socket has
 /// no more than 107 bytes.
@@ -95,12 +94,17 @@ fn shared_cache() -> Option<PathBuf> {
     let target = program
         .ancestors()
         .find(|directory| directory.join("CACHEDIR.TAG").is_file())?;
-    let own = geteuid().as_raw();
+    let way = Way::here();
+    let cache = target.join(match way {
+        Way::AsItIs | Way::Namespace => "rig-cache",
+        Way::Nobody => "rig-cache-of-nobody",
+    });
+    fs::create_dir_all(&cache).ok()?;
+    way.give(&cache).ok()?;
+    let user = way.user();
     let may = |directory: &Path, others: u32| {
         fs::metadata(directory)
-            .is_ok_and(|data| data.uid() == own || data.mode() & others == others)
+            .is_ok_and(|data| data.uid() == user || data.mode() & others == others)
     };
-    let cache = target.join("rig-cache");
-    fs::create_dir_all(&cache).ok()?;
     (may(&cache, 0o3) && target.ancestors().all(|above| may(above, 0o1))).then_some(cache)
 }

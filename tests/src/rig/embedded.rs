@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use super::directory::Directory;
 use super::libvirtd::QEMU_CONF;
 use super::supervisor::Supervisor;
-use super::{Guests, RigError, unprivileged};
+use super::unprivileged::Way;
+use super::{Guests, RigError};
 
 /// Tells a process that it plays a scene, and where.
 const SCENE: &str = "VIRT_EVENT_RIG_SCENE";
@@ -68,7 +69,7 @@ impl Embedded {
         command.push(scene);
         let arguments = [test, "--exact", "--nocapture", "--test-threads=1"];
         let arguments = arguments.map(OsString::from);
-        command.extend(unprivileged::command(&program, arguments)?);
+        command.extend(Way::here().command(&program, arguments)?);
 
         let supervisor = Supervisor::new(&directory, &command)?;
         directory.make("run")?;
@@ -80,6 +81,9 @@ impl Embedded {
         fs::create_dir_all(&cache)
             .and_then(|()| symlink(&cache, directory.join("root/cache")))
             .map_err(RigError::system("make a cache"))?;
+        let way = Way::here();
+        way.give(&cache)?;
+        way.give_all(directory.path())?;
 
         supervisor.start()?;
         let failed = |what: String| RigError::Failed {

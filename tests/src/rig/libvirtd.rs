@@ -9,7 +9,8 @@ use rustix::process::Signal;
 use super::directory::Directory;
 use super::program::{LIBVIRTD, VIRSH};
 use super::supervisor::Supervisor;
-use super::{Guests, RigError, Running, admin, handshake, unprivileged, wait_until};
+use super::unprivileged::Way;
+use super::{Guests, RigError, Running, admin, handshake, wait_until};
 
 /// How the driver for QEMU has to be set up, in a daemon and embedded: no
 /// security labels and no daemon for logs, since there are none.
@@ -49,12 +50,14 @@ impl DaemonBuilder {
             "-p".into(),
             directory.join(PID_FILE).into(),
         ];
-        let command = unprivileged::command(&LIBVIRTD.path()?, arguments)?;
+        let way = Way::here();
+        let command = way.command(&LIBVIRTD.path()?, arguments)?;
         let supervisor = Supervisor::new(&directory, &command)?;
         directory.make("run")?;
         directory.make("home/.config/libvirt")?;
         directory.write("home/.config/libvirt/qemu.conf", QEMU_CONF)?;
         directory.write(CONFIGURATION, &self.configuration(&directory))?;
+        way.give_all(directory.path())?;
         let daemon = Daemon {
             guests: Guests::new(&directory, directory.join("run/libvirt/qemu/run")),
             directory,

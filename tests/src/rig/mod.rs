@@ -50,9 +50,16 @@
 //! - Do not go on with a daemon that is thawed after its clients have given it up.
 //!   It may crash (twice in 300 times), in what its own loop does about timers.
 //! - A console may stay locked when its guest has ended: see [`unlock_console`].
+//! - Do not let a guest go while its console is open, unless that is what the
+//!   test is about: abort the stream first. The daemon's thread that removes the
+//!   guest frees its consoles (`virChrdevFree`) and waits for the lock of the
+//!   stream. Its main thread, which has just read the end of that console, has
+//!   that lock and waits for the lock of the consoles (`virStreamAbort`). From
+//!   then on the daemon answers nobody.
 //!
 //! The first two were seen once in a hundred times on a busy machine, the third
-//! about as rarely when a daemon died, and every time after keepalive.
+//! about as rarely when a daemon died, and every time after keepalive; the last
+//! one twice in two hundred.
 //!
 //! [`GuestConsole`]: crate::guest_console::GuestConsole
 //!

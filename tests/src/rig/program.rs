@@ -7,6 +7,7 @@ use std::process::Command;
 
 use super::RigError;
 use super::directory::Directory;
+use super::unprivileged::Way;
 
 /// One program, and where it comes from.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +40,10 @@ pub(super) const LINKER: Program = Program {
     name: "ld",
     package: "binutils",
 };
+pub(super) const SETPRIV: Program = Program {
+    name: "setpriv",
+    package: "util-linux",
+};
 pub(super) const UNSHARE: Program = Program {
     name: "unshare",
     package: "util-linux",
@@ -64,9 +69,13 @@ impl Program {
         uri: &str,
         arguments: &[&str],
     ) -> Result<String, RigError> {
-        let output = Command::new(self.path()?)
-            .args(["--connect", uri])
-            .args(arguments)
+        let words = ["--connect", uri]
+            .into_iter()
+            .chain(arguments.iter().copied());
+        // The administrator's socket is only for whom the daemon runs as.
+        let command = Way::here().command(&self.path()?, words.map(OsString::from))?;
+        let output = Command::new(&command[0])
+            .args(&command[1..])
             .env_clear()
             .envs(directory.environment())
             .output()
@@ -118,7 +127,7 @@ mod tests {
     #[test]
     fn all_are_here() {
         for program in [
-            LIBVIRTD, VIRT_ADMIN, VIRSH, QEMU, ASSEMBLER, LINKER, UNSHARE,
+            LIBVIRTD, VIRT_ADMIN, VIRSH, QEMU, ASSEMBLER, LINKER, SETPRIV, UNSHARE,
         ] {
             program.path().unwrap();
         }

@@ -20,6 +20,7 @@ mod keepalive;
 mod modal;
 mod remote;
 mod scene;
+mod soak;
 mod stage;
 
 use std::process::ExitCode;
@@ -41,6 +42,7 @@ const SCENES: &[&[Scene]] = &[
     faults::SCENES,
     guests::SCENES,
     embedded::SCENES,
+    soak::SCENES,
 ];
 
 fn main() -> ExitCode {

@@ -28,8 +28,13 @@ pub(crate) type Played = Result<(), Failure>;
 
 /// The forms that a scene has, each with the time after which it hangs.
 pub(crate) enum Forms {
-    Both { short: Duration, long: Duration },
+    Both {
+        short: Duration,
+        long: Duration,
+    },
     OnlyLong(Duration),
+    /// Only a long one, which takes as long as the environment says.
+    LongWithin(fn() -> Duration),
 }
 
 /// How much is played.
@@ -68,7 +73,8 @@ impl Forms {
         match (self, form) {
             (Self::Both { short, .. }, Form::Short) => Some(*short),
             (Self::Both { long, .. } | Self::OnlyLong(long), Form::Long) => Some(*long),
-            (Self::OnlyLong(_), Form::Short) => None,
+            (Self::LongWithin(long), Form::Long) => Some(long()),
+            (Self::OnlyLong(_) | Self::LongWithin(_), Form::Short) => None,
         }
     }
 }

@@ -52,7 +52,7 @@ fn a_callback_may_detach() {
     let driver = attach(&reactor, &event_loop.handle()).unwrap();
     let count = Count::default();
     let (inside, detached) = (count.clone(), driver.clone());
-    timer(&reactor, Period::EVERY_ITERATION, move || {
+    let timer = timer(&reactor, Period::EVERY_ITERATION, move || {
         inside.up();
         detached.detach();
     });
@@ -62,6 +62,9 @@ fn a_callback_may_detach() {
         event_loop.dispatch(Duration::ZERO, &mut ()).unwrap();
     }
     assert_eq!(count.get(), calls);
+    // It holds the driver, which holds the reactor, which holds it.
+    reactor.remove_timeout(timer).unwrap();
+    let _ = reactor.turn(Some(Duration::ZERO)).unwrap();
 }
 
 #[test]

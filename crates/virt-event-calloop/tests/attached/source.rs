@@ -118,7 +118,7 @@ fn c7_a_callback_turns_the_reactor() {
     let others = zero_timer(&reactor);
     let nested = Count::default();
     let (outer, inner) = (nested.clone(), others.clone());
-    timer(&reactor, Period::millis(1), move || {
+    let timer = timer(&reactor, Period::millis(1), move || {
         let before = inner.get();
         let end = Instant::now() + PATIENCE;
         while inner.get() == before && Instant::now() < end {
@@ -128,6 +128,9 @@ fn c7_a_callback_turns_the_reactor() {
         outer.up();
     });
     dispatch_until(&mut event_loop, &mut (), |()| nested.get() >= 2);
+    // It holds the driver, which holds the reactor, which holds it.
+    reactor.remove_timeout(timer).unwrap();
+    event_loop.dispatch(Duration::ZERO, &mut ()).unwrap();
 }
 
 #[test]

@@ -30,7 +30,7 @@ fn a_callback_may_detach() {
     let (source, driver) = attach(&reactor, host.poll.registry(), LIBVIRT).unwrap();
     let count = Count::default();
     let (inside, detached) = (count.clone(), driver.clone());
-    timer(&reactor, Period::EVERY_ITERATION, move || {
+    let timer = timer(&reactor, Period::EVERY_ITERATION, move || {
         inside.up();
         detached.detach();
     });
@@ -39,6 +39,9 @@ fn a_callback_may_detach() {
     let calls = count.get();
     assert!(matches!(source.dispatch(), Err(TurnError::Detached)));
     assert_eq!(count.get(), calls);
+    // It holds the driver, which holds the reactor, which holds it.
+    reactor.remove_timeout(timer).unwrap();
+    let _ = reactor.turn(Some(Duration::ZERO)).unwrap();
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! The tests that reach libvirt, under valgrind's memcheck.
 
+mod all;
+mod exceptions;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -144,8 +147,15 @@ const TARGETS: &[Target] = &[
     },
 ];
 
-/// Runs `names`, or everything if there are none.
+/// Runs `names`, or all targets if there are none; with `--all`, every test of
+/// the workspace.
 pub(crate) fn run(names: &[String]) -> Result<(), Failure> {
+    if names.iter().any(|name| name == "--all") {
+        return match names {
+            [_] => all::run(),
+            _ => Err(Failure::new("`valgrind --all` takes no names")),
+        };
+    }
     let targets = selected(names)?;
     let mut steps = Vec::new();
     for target in &targets {

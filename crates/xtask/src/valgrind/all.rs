@@ -1,0 +1,135 @@
+//! Every test of the workspace under memcheck.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Instant;
+
+use super::exceptions::{EXCEPTIONS, Exception, What};
+use super::{executables, memcheck};
+use crate::cargo::{cargo, root};
+use crate::failure::Failure;
+use crate::say::say;
+use crate::step::Step;
+
+/// How often longer a deadline of a test is: memcheck takes about thirty times
+/// as long for what computes, but most of it waits.
+const SLOWER: &str = "10";
+
+/// Runs everything but what [`EXCEPTIONS`] name, and does not stop at a failure.
+pub(super) fn run() -> Result<(), Failure> {
+    let began = Instant::now();
+    let programs = built()?;
+    let count = programs.len();
+    let mut failed = Vec::new();
+    let mut left_out = 0;
+    for (index, path) in programs.iter().enumerate() {
+        let position = format!("{}/{count}", index + 1);
+        let name = name(path);
+        let exceptions: Vec<_> = of(&name).collect();
+        for exception in &exceptions {
+            say!("==> {position} {name}: {exception}");
+        }
+        if exceptions.iter().any(|it| it.what == What::All) {
+            left_out += 1;
+            continue;
+        }
+        let mut command = memcheck(path);
+        command.arg("--test-threads=2");
+        command.env("VIRT_EVENT_SLOWER", SLOWER);
+        // Random cases of a property, where 256 are usual.
+        command.env("PROPTEST_CASES", "16");
+        for exception in exceptions {
+            command.args(exception.skipped().map(|test| format!("--skip={test}")));
+        }
+        if let Err(failure) = Step::new("under memcheck", command).run(&position) {
+            say!("xtask: {failure}");
+            failed.push(name);
+        }
+    }
+    let minutes = began.elapsed().as_secs_f64() / 60.0;
+    say!(
+        "valgrind: {} programs in {minutes:.0} min, {left_out} left out",
+        count - left_out
+    );
+    if failed.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "valgrind: failed: {}",
+        failed.join(", ")
+    )))
+}
+
+/// Builds the tests of all packages, and says where they are.
+fn built() -> Result<Vec<PathBuf>, Failure> {
+    let mut build = cargo(["test", "--no-run", "--workspace"]);
+    build.env("CARGO_TERM_COLOR", "never");
+    build.env("CARGO_TERM_QUIET", "false");
+    let output = build
+        .stdin(Stdio::null())
+        .stdout(Stdio::inherit())
+        .output()
+        .map_err(|error| Failure::new(format!("cannot run cargo: {error}")))?;
+    let messages = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        return Err(Failure::new(format!("cannot build the tests:\n{messages}")));
+    }
+    let built: Vec<_> = executables(&messages)
+        .map(|path| root().join(path))
+        .collect();
+    if built.is_empty() {
+        return Err(Failure::new("cargo named no executable of a test"));
+    }
+    Ok(built)
+}
+
+/// What a test's program is called, without what cargo adds.
+fn name(path: &Path) -> String {
+    let file = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = file.rsplit_once('-').map_or(&*file, |(name, _)| name);
+    name.to_owned()
+}
+
+fn of(name: &str) -> impl Iterator<Item = &'static Exception> {
+    EXCEPTIONS
+        .iter()
+        .filter(move |exception| exception.programs.contains(&name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_named_without_its_hash() {
+        let path = Path::new("target/debug/deps/monitor_close-3096caf38e03df00");
+        assert_eq!(name(path), "monitor_close");
+    }
+
+    #[test]
+    fn an_exception_is_of_something_that_there_is() {
+        let root = root();
+        let is_there = |name: &&str| {
+            let test = |package: &Path| {
+                let tests = package.join("tests");
+                tests.join(format!("{name}.rs")).is_file() || tests.join(name).is_dir()
+            };
+            let mut packages: Vec<_> = std::fs::read_dir(root.join("crates"))
+                .unwrap()
+                .map(|entry| entry.unwrap().path())
+                .collect();
+            packages.extend(["tests", "examples", "examples/smol-adapter"].map(|it| root.join(it)));
+            packages.iter().any(|package| {
+                let own = package.file_name().unwrap().to_string_lossy();
+                own.replace('-', "_") == **name || test(package)
+            })
+        };
+        for exception in EXCEPTIONS {
+            for program in exception.programs {
+                assert!(is_there(program), "{program}");
+            }
+            assert!(!exception.reason.is_empty());
+        }
+        assert!(of("stack").all(|exception| exception.what != What::All));
+    }
+}
