@@ -48,8 +48,8 @@ const SCENES: &[&[Scene]] = &[
 fn main() -> ExitCode {
     runner::take_task(|task, _| scene::find(SCENES, task));
     let mut arguments = Arguments::from_args();
-    // Much of the time goes into waiting for hosts.
+    // Most of the time goes into waiting for hosts.
     let processors = thread::available_parallelism().map_or(1, usize::from);
-    arguments.test_threads.get_or_insert(2 * processors);
+    arguments.test_threads.get_or_insert(4 * processors);
     libtest_mimic::run(&arguments, scene::trials(SCENES)).exit_code()
 }

@@ -32,7 +32,6 @@ pub(crate) enum Forms {
         short: Duration,
         long: Duration,
     },
-    OnlyLong(Duration),
     /// Only a long one, which takes as long as the environment says.
     LongWithin(fn() -> Duration),
 }
@@ -72,9 +71,9 @@ impl Forms {
     fn deadline(&self, form: Form) -> Option<Duration> {
         match (self, form) {
             (Self::Both { short, .. }, Form::Short) => Some(*short),
-            (Self::Both { long, .. } | Self::OnlyLong(long), Form::Long) => Some(*long),
+            (Self::Both { long, .. }, Form::Long) => Some(*long),
             (Self::LongWithin(long), Form::Long) => Some(long()),
-            (Self::OnlyLong(_) | Self::LongWithin(_), Form::Short) => None,
+            (Self::LongWithin(_), Form::Short) => None,
         }
     }
 }
