@@ -169,6 +169,16 @@ impl Daemon {
         self.directory.path()
     }
 
+    /// Lets guests and the daemon have a file in the directory that the test has
+    /// made. Nothing to do, unless root's daemon is another user.
+    ///
+    /// # Errors
+    ///
+    /// - There is no such file.
+    pub fn give(&self, path: &Path) -> Result<(), RigError> {
+        Way::here().give(path)
+    }
+
     /// The socket for clients.
     pub fn socket(&self) -> PathBuf {
         self.directory.join("run/libvirt/libvirt-sock")

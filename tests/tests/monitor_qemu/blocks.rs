@@ -121,6 +121,7 @@ fn threshold(scene: &mut Scene) {
 fn error(scene: &mut Scene) {
     let file = scene.path("damaged");
     fs::write(&file, damaged_image()).unwrap();
+    scene.daemon.give(file.as_ref()).unwrap();
     let (_domain, console) = scene.guest(&Hardware {
         devices: &devices("qcow2", &file),
         ..Hardware::default()

@@ -30,7 +30,9 @@ fn script(scene: &mut Scene) {
 
     scene.daemon.kill().unwrap();
     let socket = format!("home/.config/libvirt/qemu/lib/domain-{number}-{NAME}/monitor.sock");
-    let daemon = stand_between(&scene.daemon.directory().join(socket)).unwrap();
+    let socket = scene.daemon.directory().join(socket);
+    let daemon = stand_between(&socket).unwrap();
+    scene.daemon.give(&socket).unwrap();
     scene.daemon.restart().unwrap();
     scene.hear_again();
     let mut daemon = daemon.recv_timeout(PATIENCE).unwrap();

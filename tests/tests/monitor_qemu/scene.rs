@@ -149,6 +149,7 @@ impl Scene {
         let path = self.path(name);
         let file = File::create(&path);
         file.and_then(|file| file.set_len(bytes)).unwrap();
+        self.daemon.give(path.as_ref()).unwrap();
         path
     }
 }

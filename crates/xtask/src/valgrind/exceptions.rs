@@ -108,6 +108,21 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
         reason: "it asks the C compiler",
     },
     Exception {
+        programs: &["fork_during_install", "fork_in_callback", "monitor_fork"],
+        what: What::All,
+        reason: "a forked child ends with copies of what only threads of its parent held",
+    },
+    Exception {
+        programs: &["drive", "regressions", "virt_event_reactor"],
+        what: What::Tests(&[
+            "it_works_where_no_runtime_polls_it",
+            "a_number_that_is_reused_within_a_batch",
+            "a_turn_that_is_detached_ends_with_its_iteration",
+            "a_wake_up_ends_a_turn_with_a_large_budget",
+        ]),
+        reason: "the test's callback holds the reactor that holds the callback",
+    },
+    Exception {
         programs: &["stream_watch", "rig_embedded"],
         what: What::Tests(&["drivers_own", "without_user_namespaces", "guest"]),
         reason: "the driver in the process brings half of libvirt's daemon along",
