@@ -21,7 +21,7 @@ use virt_event_monitor::{
 use virt_event_tests::guest_console::GuestConsole;
 use virt_event_tests::process_cases::runner;
 use virt_event_tests::rig::{
-    Daemon, Guest, PATIENCE, RigError, Running, unlock_console, wait_until,
+    Daemon, Guest, RigError, Running, patience, unlock_console, wait_until,
 };
 
 use crate::census::Census;
@@ -260,7 +260,7 @@ impl Session {
         self.domain.suspend()?;
         self.domain.resume()?;
         for _ in 0..2 {
-            let change = self.heard.recv_timeout(PATIENCE)?;
+            let change = self.heard.recv_timeout(patience())?;
             let event = self.next_event()?.ok_or("a stream without an end")??;
             assert_eq!(event.change, change);
         }
@@ -278,8 +278,8 @@ impl Session {
 
     /// Hears of the end in every way that there is.
     fn ends(&mut self, reason: CloseReason) -> Played {
-        assert_eq!(self.reasons.recv_timeout(PATIENCE)?, reason);
-        assert!(self.reasons.recv_timeout(PATIENCE).is_err(), "only once");
+        assert_eq!(self.reasons.recv_timeout(patience())?, reason);
+        assert!(self.reasons.recv_timeout(patience()).is_err(), "only once");
         let closed = ready("the end comes", |context| {
             pin!(&mut self.closed).poll(context)
         })?;
@@ -365,7 +365,7 @@ impl Callers {
             })
             .collect();
         for _ in 0..CALLERS {
-            answers.recv_timeout(PATIENCE)?;
+            answers.recv_timeout(patience())?;
         }
         Ok(Self {
             connections,
@@ -385,7 +385,7 @@ impl Callers {
     fn end(self) -> Result<Failed, Failure> {
         let mut failed = Failed::default();
         for _ in 0..CALLERS {
-            let error = self.errors.recv_timeout(PATIENCE)?;
+            let error = self.errors.recv_timeout(patience())?;
             if error.message().ends_with("client socket is closed") {
                 failed.afterwards += 1;
             } else {
