@@ -11,14 +11,11 @@ use crate::failure::Failure;
 use crate::say::say;
 use crate::step::Step;
 
-/// How often longer a deadline of a test is: memcheck takes about thirty times
-/// as long for what computes, but most of it waits.
-const SLOWER: &str = "10";
-
-/// Runs everything but what [`EXCEPTIONS`] name, and does not stop at a failure.
-pub(super) fn run() -> Result<(), Failure> {
+/// Runs everything but what [`EXCEPTIONS`] name, and does not stop at a failure;
+/// with `names`, only the programs that are called so.
+pub(super) fn run(names: &[&String]) -> Result<(), Failure> {
     let began = Instant::now();
-    let programs = built()?;
+    let programs = wanted(built()?, names)?;
     let count = programs.len();
     let mut failed = Vec::new();
     let mut left_out = 0;
@@ -33,11 +30,9 @@ pub(super) fn run() -> Result<(), Failure> {
             left_out += 1;
             continue;
         }
-        let mut command = memcheck(path);
+        let looks_for_leaks = exceptions.iter().all(|it| it.what != What::Leaks);
+        let mut command = memcheck(path, looks_for_leaks);
         command.arg("--test-threads=2");
-        command.env("VIRT_EVENT_SLOWER", SLOWER);
-        // Random cases of a property, where 256 are usual.
-        command.env("PROPTEST_CASES", "16");
         for exception in exceptions {
             command.args(exception.skipped().map(|test| format!("--skip={test}")));
         }
@@ -83,6 +78,16 @@ fn built() -> Result<Vec<PathBuf>, Failure> {
     Ok(built)
 }
 
+/// Those of `programs` that are called as one of `names`, if there are any.
+fn wanted(programs: Vec<PathBuf>, names: &[&String]) -> Result<Vec<PathBuf>, Failure> {
+    let is_there = |wanted: &str| programs.iter().any(|path| name(path) == wanted);
+    if let Some(unknown) = names.iter().find(|wanted| !is_there(wanted)) {
+        return Err(Failure::new(format!("there is no test called `{unknown}`")));
+    }
+    let is_wanted = |path: &PathBuf| names.is_empty() || names.contains(&&name(path));
+    Ok(programs.into_iter().filter(is_wanted).collect())
+}
+
 /// What a test's program is called, without what cargo adds.
 fn name(path: &Path) -> String {
     let file = path.file_name().unwrap_or_default().to_string_lossy();
@@ -104,6 +109,24 @@ mod tests {
     fn a_program_is_named_without_its_hash() {
         let path = Path::new("target/debug/deps/monitor_close-3096caf38e03df00");
         assert_eq!(name(path), "monitor_close");
+    }
+
+    #[test]
+    fn names_choose_every_program_that_is_called_so() {
+        let programs = || ["a/install-01", "a/install-02", "a/drive-03"].map(PathBuf::from);
+        let chosen = |names: &[&str]| {
+            let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+            let names: Vec<_> = names.iter().collect();
+            wanted(programs().to_vec(), &names)
+        };
+        assert_eq!(chosen(&[]).ok(), Some(programs().to_vec()));
+        assert_eq!(
+            chosen(&["install"]).ok(),
+            Some(programs()[..2].to_vec()),
+            "in two packages"
+        );
+        let refused = chosen(&["drive", "instal"]).unwrap_err().to_string();
+        assert!(refused.contains("`instal`"), "{refused}");
     }
 
     #[test]
