@@ -1,7 +1,8 @@
 //! Every test of the workspace under memcheck.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
+use std::slice;
 use std::time::Instant;
 
 use super::exceptions::{EXCEPTIONS, Exception, What};
@@ -30,15 +31,11 @@ pub(super) fn run(names: &[&String]) -> Result<(), Failure> {
             left_out += 1;
             continue;
         }
-        let looks_for_leaks = exceptions.iter().all(|it| it.what != What::Leaks);
-        let mut command = memcheck(path, looks_for_leaks);
-        command.arg("--test-threads=2");
-        for exception in exceptions {
-            command.args(exception.skipped().map(|test| format!("--skip={test}")));
-        }
-        if let Err(failure) = Step::new("under memcheck", command).run(&position) {
-            say!("xtask: {failure}");
-            failed.push(name);
+        for command in commands(path, &exceptions) {
+            if let Err(failure) = Step::new("under memcheck", command).run(&position) {
+                say!("xtask: {failure}");
+                failed.push(name.clone());
+            }
         }
     }
     let minutes = began.elapsed().as_secs_f64() / 60.0;
@@ -53,6 +50,36 @@ pub(super) fn run(names: &[&String]) -> Result<(), Failure> {
         "valgrind: failed: {}",
         failed.join(", ")
     )))
+}
+
+/// What runs the tests of a program: one command for most, and one for those
+/// whose leaks do not count.
+fn commands(path: &Path, exceptions: &[&Exception]) -> Vec<Command> {
+    let run = |leaks_of: Option<&str>| {
+        let mut command = memcheck(path, leaks_of.is_none());
+        command.arg("--test-threads=2");
+        // An empty name is in all names.
+        command.args(leaks_of);
+        for exception in exceptions {
+            let skipped = match exception.what {
+                What::All => &[],
+                What::Tests(names) => names,
+                What::LeaksOf(_) if leaks_of.is_some() => &[],
+                What::LeaksOf(ref name) => slice::from_ref(name),
+            };
+            command.args(skipped.iter().map(|test| format!("--skip={test}")));
+        }
+        command
+    };
+    let without_leaks = exceptions.iter().find_map(|it| match it.what {
+        What::LeaksOf(name) => Some(name),
+        What::All | What::Tests(_) => None,
+    });
+    match without_leaks {
+        None => vec![run(None)],
+        Some("") => vec![run(Some(""))],
+        Some(name) => vec![run(None), run(Some(name))],
+    }
 }
 
 /// Builds the tests of all packages, and says where they are.
@@ -104,6 +131,7 @@ fn of(name: &str) -> impl Iterator<Item = &'static Exception> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::step::line;
 
     #[test]
     fn a_program_is_named_without_its_hash() {
@@ -127,6 +155,32 @@ mod tests {
         );
         let refused = chosen(&["drive", "instal"]).unwrap_err().to_string();
         assert!(refused.contains("`instal`"), "{refused}");
+    }
+
+    #[test]
+    fn tests_whose_leaks_do_not_count_are_run_by_themselves() {
+        let said = |name: &str| {
+            let exceptions: Vec<_> = of(name).collect();
+            commands(Path::new(name), &exceptions)
+                .iter()
+                .map(line)
+                .collect::<Vec<_>>()
+        };
+        let [most, rest] = &said("host_cases")[..] else {
+            panic!("{:?}", said("host_cases"));
+        };
+        assert!(most.contains("--leak-check=full"), "{most}");
+        assert!(most.contains("--skip=in_a_forked_child"), "{most}");
+        assert!(rest.contains("--leak-check=no"), "{rest}");
+        assert!(rest.contains(" in_a_forked_child"), "{rest}");
+        for command in [most, rest] {
+            assert!(command.contains("--skip=mutant"), "{command}");
+        }
+        let [all] = &said("monitor_fork")[..] else {
+            panic!("{:?}", said("monitor_fork"));
+        };
+        assert!(all.contains("--leak-check=no"), "{all}");
+        assert!(!all.contains("--skip"), "{all}");
     }
 
     #[test]
