@@ -8,7 +8,7 @@ use virt_event_examples::host_loop::LoopKind;
 use virt_event_monitor::Monitor;
 use virt_event_monitor::domain::Lifecycle;
 use virt_event_tests::guest_console::GuestConsole;
-use virt_event_tests::rig::{Embedded, Guest, Guests, patience};
+use virt_event_tests::rig::{Embedded, Guest, Guests, patience, wait_until};
 
 use crate::scene::{Form, Forms, Played, Scene, scene};
 use crate::stage::Stage;
@@ -84,5 +84,10 @@ fn talk(uri: &str, guests: &Guests, power_off: bool) -> Played {
     }
     let ending = console.end();
     assert!(ending.error.is_none(), "{ending:?}");
+    // The driver tells that it has stopped, and then forgets it. Until it has,
+    // there is no other of that name.
+    wait_until("the guest is forgotten", || {
+        connection.lookup_domain_by_name("guest").is_err()
+    })?;
     Ok(())
 }

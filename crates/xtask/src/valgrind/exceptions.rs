@@ -66,6 +66,12 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
         reason: "the peers are not ours, and some of what they fail is a matter of time",
     },
     Exception {
+        programs: &["conformance"],
+        what: What::Tests(&["mio::", "calloop::"]),
+        reason: "each of a thousand cases is a process, which takes seconds to start; these \
+                 adapters have no unsafe code, and their reactor is the built-in loop's",
+    },
+    Exception {
         programs: &["conformance", "host_cases", "process_cases"],
         what: What::Tests(&["mutant"]),
         reason: "mutants are broken on purpose",
