@@ -8,8 +8,9 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Far more than anything here takes on a busy machine.
-const LIMIT: Duration = Duration::from_secs(60);
+mod support;
+
+use support::limit;
 
 #[test]
 fn a_wrong_command_line_is_named() {
@@ -187,7 +188,7 @@ fn accept(listener: &UnixListener) -> std::os::unix::net::UnixStream {
 }
 
 fn wait<T>(otherwise: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + LIMIT;
+    let deadline = Instant::now() + limit();
     loop {
         match look() {
             Some(seen) => return seen,

@@ -9,7 +9,7 @@ use virt_event_conformance::{Case, Limits, Mutant, Outcome, run_attempts, run_mu
 
 use crate::expected::{gap, judge};
 use crate::implementations::{BUILTIN, Examined, Standing};
-use crate::process_cases::runner::slower;
+use crate::slower::slower;
 
 /// How often a peer takes each case, to find out what is unstable.
 const PEER_ATTEMPTS: usize = 2;

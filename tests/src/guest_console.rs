@@ -8,7 +8,7 @@ use virt::stream::Stream;
 use virt::sys;
 use virt_event_monitor::{Error, Monitor, StreamEvents, StreamHandle, StreamWatch};
 
-use crate::rig::{PATIENCE, Poke};
+use crate::rig::{Poke, patience};
 
 /// A console whose output arrives on the loop, because a thread in a blocking
 /// call may sleep for ever (see the traps of [the rig](crate::rig)).
@@ -63,7 +63,7 @@ impl GuestConsole {
         let mut left = bytes;
         let began = Instant::now();
         while !left.is_empty() {
-            assert!(began.elapsed() < PATIENCE, "the console takes nothing");
+            assert!(began.elapsed() < patience(), "the console takes nothing");
             let sent = self.watch.handle().send(left).unwrap();
             left = &left[sent.unwrap_or(0)..];
         }
@@ -118,7 +118,7 @@ impl GuestConsole {
     }
 
     fn hear(&self, began: Instant) -> Option<Heard> {
-        let left = PATIENCE.saturating_sub(began.elapsed());
+        let left = patience().saturating_sub(began.elapsed());
         self.heard.recv_timeout(left).ok()
     }
 }

@@ -12,3 +12,4 @@ pub mod process_cases;
 pub mod program;
 pub mod rig;
 pub mod running_loop;
+pub mod slower;

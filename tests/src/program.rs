@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::rig::{PATIENCE, RigError, wait_until};
+use crate::rig::{RigError, patience, wait_until};
 
 /// Where the example program `name` is. The first call builds all of them,
 /// because cargo builds the programs of a test's own package only, and where
@@ -180,7 +180,7 @@ impl Lines {
         loop {
             match self
                 .lines
-                .recv_timeout(PATIENCE.saturating_sub(began.elapsed()))
+                .recv_timeout(patience().saturating_sub(began.elapsed()))
             {
                 Ok(line) if line.contains(words) => return line,
                 Ok(line) => self.last = line,
@@ -199,7 +199,7 @@ impl Lines {
         loop {
             match self
                 .lines
-                .recv_timeout(PATIENCE.saturating_sub(began.elapsed()))
+                .recv_timeout(patience().saturating_sub(began.elapsed()))
             {
                 Ok(line) => lines.push(line),
                 Err(RecvTimeoutError::Disconnected) => return lines,

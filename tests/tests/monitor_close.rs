@@ -12,7 +12,7 @@ use std::time::Instant;
 use virt::connect::Connect;
 use virt_event_monitor::domain::Lifecycle;
 use virt_event_monitor::{CloseReason, Error, Monitor, StreamError};
-use virt_event_tests::rig::{Daemon, PATIENCE, wait_until};
+use virt_event_tests::rig::{Daemon, patience, wait_until};
 use virt_event_tests::running_loop;
 
 type Tested = Result<(), Box<dyn std::error::Error>>;
@@ -45,10 +45,10 @@ fn every_subscriber_hears_of_a_daemon_that_is_killed() -> Tested {
     assert_eq!(monitor.close_reason(), None);
 
     daemon.kill()?;
-    assert_eq!(of_one.recv_timeout(PATIENCE)?, CloseReason::Eof);
-    assert_eq!(of_two.recv_timeout(PATIENCE)?, CloseReason::Eof);
+    assert_eq!(of_one.recv_timeout(patience())?, CloseReason::Eof);
+    assert_eq!(of_two.recv_timeout(patience())?, CloseReason::Eof);
     assert!(
-        of_called_off.recv_timeout(PATIENCE).is_err(),
+        of_called_off.recv_timeout(patience()).is_err(),
         "disconnected"
     );
     for events in [&mut events, &mut of_domain] {
@@ -63,7 +63,7 @@ fn every_subscriber_hears_of_a_daemon_that_is_killed() -> Tested {
 
     // Who comes late is told as well, or is refused, and nobody waits.
     let (_late, of_late) = reasons(&monitor);
-    assert_eq!(of_late.recv_timeout(PATIENCE)?, CloseReason::Eof);
+    assert_eq!(of_late.recv_timeout(patience())?, CloseReason::Eof);
     assert_eq!(block_on(monitor.closed()), CloseReason::Eof);
     let refused = monitor
         .subscribe::<virt_event_monitor::domain::Reboot>()
@@ -98,7 +98,7 @@ fn what_had_arrived_comes_before_the_end() -> Tested {
         }
         // Some are here, others may be on their way.
         for _ in 0..EVENTS / 2 {
-            seen.recv_timeout(PATIENCE)?;
+            seen.recv_timeout(patience())?;
         }
         daemon.kill()?;
         let mut of_stream = 0;
@@ -121,7 +121,7 @@ fn a_daemon_that_ends_in_order_is_an_end_as_well() -> Tested {
     let (_connection, monitor) = open(&daemon.test_uri())?;
     let (_subscription, reason) = reasons(&monitor);
     daemon.terminate()?;
-    assert_eq!(reason.recv_timeout(PATIENCE)?, CloseReason::Eof);
+    assert_eq!(reason.recv_timeout(patience())?, CloseReason::Eof);
     Ok(())
 }
 
@@ -181,7 +181,7 @@ fn a_panic_in_one_close_callback_keeps_nothing_from_the_others() -> Tested {
     let _panics = monitor.on_close(|_| panic!("a panic that the test wants"));
     let (_subscription, reason) = reasons(&monitor);
     daemon.kill()?;
-    assert_eq!(reason.recv_timeout(PATIENCE)?, CloseReason::Eof);
+    assert_eq!(reason.recv_timeout(patience())?, CloseReason::Eof);
     Ok(())
 }
 
@@ -199,7 +199,7 @@ fn all_may_be_dropped_inside_the_close_callback() -> Tested {
     });
     drop(monitor);
     daemon.kill()?;
-    dropped.recv_timeout(PATIENCE)?;
+    dropped.recv_timeout(patience())?;
     drop(waiting);
     Ok(())
 }
@@ -257,13 +257,13 @@ mod taken {
 fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + patience();
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
             return output;
         }
         let left = deadline.saturating_duration_since(Instant::now());
-        assert!(!left.is_zero(), "not ready within {PATIENCE:?}");
+        assert!(!left.is_zero(), "not ready within {:?}", patience());
         thread::park_timeout(left);
     }
 }

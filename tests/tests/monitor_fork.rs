@@ -10,7 +10,7 @@ use rustix::process::{Pid, WaitOptions, waitpid};
 use virt::connect::Connect;
 use virt_event_monitor::domain::{Lifecycle, Reboot};
 use virt_event_monitor::{Error, Monitor};
-use virt_event_tests::rig::{Daemon, PATIENCE, wait_until};
+use virt_event_tests::rig::{Daemon, patience, wait_until};
 use virt_event_tests::running_loop;
 
 unsafe extern "C" {
@@ -55,7 +55,7 @@ fn what_a_child_drops_is_still_the_parents() -> Result<(), Box<dyn std::error::E
     let waiting = monitor.on_close(|_| {});
     let closed = monitor.closed();
     domain.suspend()?;
-    heard.recv_timeout(PATIENCE)?;
+    heard.recv_timeout(patience())?;
 
     // One value is dropped here and in the child, each its own copy.
     let mut all = Some((subscription, other, events, waiting, closed));
@@ -73,6 +73,6 @@ fn what_a_child_drops_is_still_the_parents() -> Result<(), Box<dyn std::error::E
 
     assert_eq!(whole.as_ref().and_then(Monitor::close_reason), None);
     domain.resume()?;
-    heard.recv_timeout(PATIENCE)?;
+    heard.recv_timeout(patience())?;
     Ok(())
 }

@@ -15,7 +15,7 @@ use virt_event_monitor::domain::Lifecycle;
 use virt_event_monitor::{
     CloseReason, CloseSubscription, Monitor, StreamError, StreamEvents, StreamWatch,
 };
-use virt_event_tests::rig::{Daemon, Guest, PATIENCE};
+use virt_event_tests::rig::{Daemon, Guest, patience};
 
 type Tested = Result<(), Box<dyn std::error::Error>>;
 
@@ -32,7 +32,7 @@ fn alone() -> MutexGuard<'static, ()> {
 }
 
 fn turn_until(what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + patience();
     while !done() {
         assert!(Instant::now() < deadline, "not in time: {what}");
         LOOP.run_once(Some(Duration::from_millis(10))).unwrap();

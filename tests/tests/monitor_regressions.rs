@@ -10,7 +10,7 @@ use virt::stream::Stream;
 use virt_event::Period;
 use virt_event_monitor::domain::{Lifecycle, Reboot, RtcChange};
 use virt_event_monitor::{Error, Monitor, StreamEvents, StreamWatch, secret};
-use virt_event_tests::rig::{Daemon, Guest, PATIENCE, wait_until};
+use virt_event_tests::rig::{Daemon, Guest, patience, wait_until};
 use virt_event_tests::running_loop;
 
 type Tested = Result<(), Box<dyn std::error::Error>>;
@@ -55,10 +55,10 @@ fn a_refusal_inside_a_callback_frees_once() -> Tested {
         domain.resume()?;
     }
     for _ in 0..20 {
-        assert!(heard.recv_timeout(PATIENCE)?);
+        assert!(heard.recv_timeout(patience())?);
     }
     // And through another turn, in which libvirt frees.
-    on_the_loop(|| {}).recv_timeout(PATIENCE)?;
+    on_the_loop(|| {}).recv_timeout(patience())?;
     Ok(())
 }
 
@@ -71,19 +71,19 @@ fn a_refusal_on_another_thread_while_a_callback_runs_frees_once() -> Tested {
     let (go_on, wait) = channel();
     let _subscription = monitor.subscribe::<Lifecycle>().callback(move |_| {
         sender.send(()).unwrap();
-        let _ = wait.recv_timeout(PATIENCE);
+        let _ = wait.recv_timeout(patience());
     })?;
     for _ in 0..10 {
         domain.suspend()?;
-        running.recv_timeout(PATIENCE)?;
+        running.recv_timeout(patience())?;
         let refused = monitor.subscribe::<secret::Lifecycle>().callback(|_| {});
         assert!(refused.is_err());
         go_on.send(())?;
         domain.resume()?;
-        running.recv_timeout(PATIENCE)?;
+        running.recv_timeout(patience())?;
         go_on.send(())?;
     }
-    on_the_loop(|| {}).recv_timeout(PATIENCE)?;
+    on_the_loop(|| {}).recv_timeout(patience())?;
     Ok(())
 }
 
@@ -103,13 +103,13 @@ fn sharing_waits_for_no_call_of_another_thread() -> Tested {
         sender.send(()).unwrap();
         other.subscribe::<Reboot>().callback(|_| {}).is_ok()
     });
-    begins.recv_timeout(PATIENCE)?;
+    begins.recv_timeout(patience())?;
     let joining = monitor.clone();
     let shared = on_the_loop(move || {
         drop(two);
         drop(joining.subscribe::<Lifecycle>().callback(|_| {}));
     });
-    shared.recv_timeout(PATIENCE)?;
+    shared.recv_timeout(patience())?;
     wait_until("keepalive ends the call", || subscribing.is_finished())?;
     assert!(!subscribing.join().expect("it does not panic"));
     daemon.thaw()?;
@@ -158,8 +158,8 @@ fn a_watch_that_is_dropped_during_a_send_stops_nothing() -> Tested {
         drop(watch);
         sender.send(()).unwrap();
     });
-    dropped.recv_timeout(PATIENCE)?;
-    on_the_loop(|| {}).recv_timeout(PATIENCE)?;
+    dropped.recv_timeout(patience())?;
+    on_the_loop(|| {}).recv_timeout(patience())?;
     daemon.kill()?;
     wait_until("the sender gives up", || sending.is_finished())?;
     Ok(())

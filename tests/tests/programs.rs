@@ -14,7 +14,7 @@ use virt::connect::Connect;
 use virt::domain::Domain;
 use virt::sys;
 use virt_event_tests::program::{Program, program};
-use virt_event_tests::rig::{Daemon, PATIENCE, wait_until};
+use virt_event_tests::rig::{Daemon, patience, wait_until};
 
 type Tested = Result<(), Box<dyn std::error::Error>>;
 
@@ -354,7 +354,7 @@ impl Host {
         program: &mut Program,
     ) -> Result<String, Box<dyn std::error::Error>> {
         let began = Instant::now();
-        while began.elapsed() < PATIENCE {
+        while began.elapsed() < patience() {
             self.domain.suspend()?;
             self.domain.resume()?;
             if let Some(line) = program.stdout().within(Duration::from_millis(20)) {

@@ -117,7 +117,8 @@ fn a_number_that_is_reused_within_a_batch() {
     let first = Arc::new(AtomicBool::new(true));
     let stale = Arc::new(AtomicUsize::new(0));
     for (index, &fd) in fds.iter().enumerate() {
-        let (inside, first, stale) = (Arc::clone(&reactor), Arc::clone(&first), Arc::clone(&stale));
+        let (first, stale) = (Arc::clone(&first), Arc::clone(&stale));
+        let inside = Arc::downgrade(&reactor);
         let other = fds[1 - index];
         let callback = HandleCallback::new(move |_, _, _| {
             if !first.swap(false, Ordering::SeqCst) {
@@ -126,6 +127,7 @@ fn a_number_that_is_reused_within_a_batch() {
             }
             replace(other, eventfd().into_fd());
             let callback = HandleCallback::new(|_, _, _| {});
+            let inside = inside.upgrade().unwrap();
             inside
                 .add_handle(other, HandleEvents::READABLE, callback)
                 .unwrap();

@@ -14,7 +14,7 @@ use virt::connect::Connect;
 use virt_event_loop::{EventLoop, LoopThread};
 use virt_event_monitor::Monitor;
 use virt_event_tests::guest_console::GuestConsole;
-use virt_event_tests::rig::{Daemon, Guest, PATIENCE, RigError, Running, wait_until};
+use virt_event_tests::rig::{Daemon, Guest, RigError, Running, patience, wait_until};
 
 type Tested = Result<(), Box<dyn std::error::Error>>;
 
@@ -69,7 +69,7 @@ fn a_frozen_daemon_answers_when_it_is_thawed() -> Tested {
         let _ = sender.send(found);
     });
     daemon.thaw()?;
-    assert!(answer.recv_timeout(PATIENCE)?);
+    assert!(answer.recv_timeout(patience())?);
     client.join().expect("it does not panic");
     Ok(())
 }
@@ -168,7 +168,7 @@ fn nothing_outlives_a_test_that_is_killed() -> Tested {
         let mut found = lines.filter_map(|line| Some(PathBuf::from(line.strip_prefix(VICTIM)?)));
         let _ = sender.send(found.next());
     });
-    let directory = directory.recv_timeout(PATIENCE)?;
+    let directory = directory.recv_timeout(patience())?;
     let directory = directory.expect("it says where its daemon is");
     let processes = Running::all_of(&directory);
     assert!(
@@ -194,7 +194,7 @@ fn be_killed() -> Tested {
     // The supervisor does not care what state they are in.
     daemon.freeze()?;
     println!("\n{VICTIM}{}", daemon.directory().display());
-    thread::sleep(PATIENCE);
+    thread::sleep(patience());
     Err("nobody killed it".into())
 }
 

@@ -11,7 +11,7 @@ use virt::stream::Stream;
 use virt_event_loop::EventLoop;
 use virt_event_monitor::domain::Lifecycle;
 use virt_event_monitor::{CloseReason, Error, Monitor, StreamEvents, StreamHandle, StreamWatch};
-use virt_event_tests::rig::{Daemon, Embedded, Guest, PATIENCE, RigError, wait_until};
+use virt_event_tests::rig::{Daemon, Embedded, Guest, RigError, patience, wait_until};
 use virt_event_tests::running_loop;
 
 type Tested = Result<(), Box<dyn std::error::Error>>;
@@ -89,7 +89,7 @@ impl Scene {
     fn expect(&self, expected: &[u8]) {
         let mut got = Vec::new();
         while got.len() < expected.len() {
-            match self.heard.recv_timeout(PATIENCE) {
+            match self.heard.recv_timeout(patience()) {
                 Ok(Heard::Bytes(bytes)) => got.extend(bytes),
                 other => panic!("{other:?} after {:?}", String::from_utf8_lossy(&got)),
             }
@@ -189,7 +189,7 @@ fn a_stream_says_when_it_can_be_sent_to() -> Tested {
     let mut got = Vec::new();
     let mut asked = false;
     while !got.ends_with(b"!") {
-        match heard.recv_timeout(PATIENCE)? {
+        match heard.recv_timeout(patience())? {
             Heard::Bytes(bytes) => got.extend(bytes),
             other => panic!("{other:?}"),
         }
@@ -214,7 +214,7 @@ fn a_guest_that_goes_ends_its_stream() -> Tested {
             "destroy" => scene.guest.domain().destroy()?,
             _ => scene.guest.kill()?,
         }
-        let end = scene.heard.recv_timeout(PATIENCE)?;
+        let end = scene.heard.recv_timeout(patience())?;
         assert_eq!(end, Heard::End, "{way}");
         assert_eq!(scene.monitor.close_reason(), None);
         let handle = scene.console.handle().clone();
@@ -236,13 +236,13 @@ fn a_daemon_that_is_killed_ends_every_stream() -> Tested {
     let scene = Scene::on(&daemon, "guest")?;
     scene.boot();
     daemon.kill()?;
-    assert_eq!(scene.heard.recv_timeout(PATIENCE)?, Heard::HungUp);
-    let Heard::Failed(message) = scene.heard.recv_timeout(PATIENCE)? else {
+    assert_eq!(scene.heard.recv_timeout(patience())?, Heard::HungUp);
+    let Heard::Failed(message) = scene.heard.recv_timeout(patience())? else {
         panic!("not an error");
     };
     assert_eq!(message, "the connection was closed: end of file");
     assert!(
-        scene.heard.recv_timeout(PATIENCE).is_err(),
+        scene.heard.recv_timeout(patience()).is_err(),
         "the closure is gone"
     );
     let handle = scene.console.handle().clone();
@@ -288,10 +288,10 @@ fn what_had_arrived_can_be_received_after_the_end() -> Tested {
         console.handle().recv(&mut first).unwrap() == Some(1)
     })?;
     daemon.kill()?;
-    assert_eq!(heard.recv_timeout(PATIENCE)?, Heard::HungUp);
+    assert_eq!(heard.recv_timeout(patience())?, Heard::HungUp);
     let mut got = first.to_vec();
     loop {
-        match heard.recv_timeout(PATIENCE)? {
+        match heard.recv_timeout(patience())? {
             Heard::Bytes(bytes) => got.extend(bytes),
             Heard::Failed(_) => break,
             other => panic!("{other:?}"),
@@ -311,12 +311,12 @@ fn a_watch_may_be_dropped_inside_its_own_closure() -> Tested {
     let (sender, called) = channel();
     let console = StreamWatch::new(&monitor, stream, StreamEvents::READABLE, move |_, _| {
         let _ = &kept;
-        drop(take.recv_timeout(PATIENCE));
+        drop(take.recv_timeout(patience()));
         sender.send(()).unwrap();
     })?;
     give.send(console)?;
     guest.domain().resume()?;
-    called.recv_timeout(PATIENCE)?;
+    called.recv_timeout(patience())?;
     wait_until("the closure is freed", || Arc::strong_count(&token) == 1)?;
     // The console is free again.
     Scene::again(&monitor, guest.domain())?.abort()?;
@@ -357,7 +357,7 @@ fn a_panic_in_a_closure_ends_one_call_only() -> Tested {
         },
     )?;
     guest.domain().resume()?;
-    assert!(matches!(heard.recv_timeout(PATIENCE)?, Heard::Bytes(_)));
+    assert!(matches!(heard.recv_timeout(patience())?, Heard::Bytes(_)));
     Ok(())
 }
 
@@ -411,7 +411,7 @@ fn the_drivers_own_streams_leave_nothing_behind() -> Result<(), RigError> {
                     scene.send(&[Guest::POWER_OFF]);
                     // A pseudo-terminal hangs up; then comes the end.
                     for expected in [Heard::HungUp, Heard::End] {
-                        assert_eq!(scene.heard.recv_timeout(PATIENCE).unwrap(), expected);
+                        assert_eq!(scene.heard.recv_timeout(patience()).unwrap(), expected);
                     }
                     let _ = scene.console.finish();
                 }
@@ -430,9 +430,9 @@ fn the_drivers_own_streams_leave_nothing_behind() -> Result<(), RigError> {
         let guest = Guest::create_paused(&connection, embedded.guests(), "last").unwrap();
         guest.domain().destroy().unwrap();
         let stopped = "last: stopped (destroyed)";
-        while events.recv_timeout(PATIENCE).unwrap() != stopped {}
+        while events.recv_timeout(patience()).unwrap() != stopped {}
         drop((guest, subscription, connection));
         let event_loop = thread.stop().unwrap();
-        event_loop.drain(PATIENCE).unwrap();
+        event_loop.drain(patience()).unwrap();
     })
 }

@@ -176,13 +176,16 @@ fn a_turn_that_is_detached_ends_with_its_iteration() {
         assert_eq!(calls, 1, "called after the detach");
         driver.detach();
     });
-    reactor
+    let timer = reactor
         .add_timeout(Period::EVERY_ITERATION, callback)
         .unwrap();
     let turn = attachment.turn(Some(PATIENCE)).unwrap();
     assert_eq!(turn.iterations, 1);
     let next = attachment.turn(Some(Duration::ZERO));
     assert!(matches!(next, Err(TurnError::Detached)), "{next:?}");
+    // It holds the driver, which holds the reactor, which holds it.
+    reactor.remove_timeout(timer).unwrap();
+    let _ = reactor.turn(Some(Duration::ZERO)).unwrap();
 }
 
 #[test]
@@ -355,12 +358,15 @@ fn a_wake_up_ends_a_turn_with_a_large_budget() {
             wakes.wake();
         }
     });
-    reactor
+    let timer = reactor
         .add_timeout(Period::EVERY_ITERATION, callback)
         .unwrap();
     let turn = attachment.turn(Some(PATIENCE)).unwrap();
     assert_eq!((turn.iterations, turn.pending), (2, true));
     assert_eq!(attachment.turn(None).unwrap().iterations, 1000);
+    // It holds the driver, which holds the reactor, which holds it.
+    reactor.remove_timeout(timer).unwrap();
+    let _ = attachment.turn(Some(Duration::ZERO)).unwrap();
 }
 
 #[test]

@@ -269,7 +269,7 @@ fn it_works_where_no_runtime_polls_it() {
     let here = thread::current().id();
     let done = Count::default();
     let counter = done.clone();
-    add_timer(&reactor, millis(5), move || {
+    let detaching = add_timer(&reactor, millis(5), move || {
         if count.get() >= 3 && thread::current().id() == here {
             counter.add();
             driver.detach();
@@ -278,6 +278,9 @@ fn it_works_where_no_runtime_polls_it() {
     block_on(drive).unwrap();
     assert!(done.get() >= 1);
     reactor.remove_timeout(timer).unwrap();
+    // It holds the driver, which holds the reactor, which holds it.
+    reactor.remove_timeout(detaching).unwrap();
+    let _ = reactor.turn(Some(Duration::ZERO)).unwrap();
 }
 
 fn drive_on(runtime: &Runtime, reactor: &Arc<Reactor>) -> Drive {

@@ -15,8 +15,13 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Far more than anything here takes on a busy machine.
-pub const LIMIT: Duration = Duration::from_secs(60);
+/// Far more than anything here takes on a busy machine, and under memcheck if
+/// `cargo xtask valgrind` says that it is there.
+pub fn limit() -> Duration {
+    let factor = std::env::var("VIRT_EVENT_SLOWER");
+    let factor = factor.ok().and_then(|factor| factor.parse().ok());
+    Duration::from_secs(60) * factor.unwrap_or(1)
+}
 
 /// Takes nothing: every write fails.
 pub fn full() -> Stdio {
@@ -64,7 +69,7 @@ impl Program {
 
     /// Takes the next line of stdout.
     pub fn next_line(&mut self) -> String {
-        let deadline = Instant::now() + LIMIT;
+        let deadline = Instant::now() + limit();
         loop {
             if let Some(end) = self.printed.iter().position(|&byte| byte == b'\n') {
                 let line: Vec<_> = self.printed.drain(..=end).collect();
@@ -79,7 +84,7 @@ impl Program {
 
     /// Waits until stderr contains `words`.
     pub fn wait_for_stderr(&mut self, words: &str) {
-        let deadline = Instant::now() + LIMIT;
+        let deadline = Instant::now() + limit();
         while !text(&self.seen).contains(words) {
             match self.stderr.recv_timeout(remaining(deadline)) {
                 Ok(bytes) => self.seen.extend(bytes),
@@ -99,7 +104,7 @@ impl Program {
 
     /// Waits for the end. Both streams end with the process.
     pub fn output(mut self) -> Output {
-        let deadline = Instant::now() + LIMIT;
+        let deadline = Instant::now() + limit();
         let stdout = rest(&self.stdout, std::mem::take(&mut self.printed), deadline);
         let stderr = rest(&self.stderr, std::mem::take(&mut self.seen), deadline);
         Output {
@@ -146,7 +151,7 @@ fn rest(stream: &Receiver<Vec<u8>>, mut bytes: Vec<u8>, deadline: Instant) -> Ve
 /// Accepts one connection, or panics after the limit.
 pub fn accept(listener: &UnixListener) -> UnixStream {
     listener.set_nonblocking(true).unwrap();
-    let deadline = Instant::now() + LIMIT;
+    let deadline = Instant::now() + limit();
     loop {
         match listener.accept() {
             Ok((stream, _)) => return stream,

@@ -12,7 +12,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::tcgetattr;
 use rustix::time::Timespec;
 
-use crate::rig::PATIENCE;
+use crate::rig::patience;
 
 /// A pseudo-terminal. Nobody reads what programs print on it but
 /// [`wait_for`](Self::wait_for) and [`take`](Self::take), so that it can be one
@@ -78,7 +78,7 @@ impl PseudoTerminal {
         while !rest.is_empty() {
             rest = &rest[self.try_type(rest)..];
             if !rest.is_empty() {
-                assert!(began.elapsed() < PATIENCE, "the terminal takes no input");
+                assert!(began.elapsed() < patience(), "the terminal takes no input");
                 self.poll(PollFlags::OUT, Duration::from_millis(100));
             }
         }
@@ -122,7 +122,7 @@ impl PseudoTerminal {
                 return before;
             }
             assert!(
-                began.elapsed() < PATIENCE,
+                began.elapsed() < patience(),
                 "no `{}`, but `{}`",
                 words.escape_ascii(),
                 tail(&self.seen).escape_ascii()
@@ -140,7 +140,7 @@ impl PseudoTerminal {
         let began = Instant::now();
         while self.seen.len() < count {
             let seen = self.seen.len();
-            assert!(began.elapsed() < PATIENCE, "{seen} of {count} bytes");
+            assert!(began.elapsed() < patience(), "{seen} of {count} bytes");
             self.read();
         }
         self.seen.drain(..count).collect()

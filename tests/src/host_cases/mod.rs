@@ -46,6 +46,7 @@ use virt_event_examples::host_loop::LoopKind;
 pub use self::bare::{Bare, Fault};
 pub use self::host::{Detach, Host, Own, Panics, Program};
 use crate::process_cases::runner;
+use crate::slower::slower;
 
 /// How long a case waits for something that must happen, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -109,7 +110,7 @@ pub fn child_main() {
             set_patience(IMPATIENCE);
             Bare::broken(case.faults.iter().copied().find(|it| it.name() == host)?)
         } else {
-            set_patience(PATIENCE);
+            set_patience(PATIENCE * slower());
             hosts().find(|known| known.name() == host)?
         };
         Some(move || (case.run)(host))

@@ -19,13 +19,10 @@ use rustix::process::{
 use virt_event_conformance::fixtures::pipe;
 
 use super::{Mutant, ProcessCase, Real, case, cases};
+use crate::slower::slower;
 
 /// Names what a child is to do: `PARENT right|broken CASE`.
 const TASK: &str = "VIRT_EVENT_PROCESS_CASE";
-
-/// The factor that deadlines are multiplied by. `cargo xtask valgrind --all`
-/// sets it.
-const SLOWER: &str = "VIRT_EVENT_SLOWER";
 
 /// What a child prints last, before it exits with 0.
 const PASSED: &str = "process case: passed";
@@ -189,12 +186,6 @@ fn run_child(task: &str, deadline: Duration) -> std::io::Result<Outcome> {
         None | Some(FAILED) => Ok(Outcome::Fail(said)),
         Some(_) => Ok(Outcome::NotRun(said)),
     }
-}
-
-/// How much longer a case may take: under memcheck everything is slow.
-pub fn slower() -> u32 {
-    let factor = env::var(SLOWER).ok().and_then(|factor| factor.parse().ok());
-    factor.unwrap_or(1)
 }
 
 fn is_closed_within(end: &OwnedFd, deadline: Duration) -> std::io::Result<bool> {

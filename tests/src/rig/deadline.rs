@@ -4,10 +4,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::RigError;
+use crate::slower::slower;
 
 /// How long the fixture waits for anything. Far longer than anything takes, so
 /// that it passes on a busy machine too.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub fn patience() -> Duration {
+    Duration::from_secs(60) * slower()
+}
 
 /// Between two looks. It bounds how late we notice, not what we decide.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
@@ -16,11 +19,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(2);
 ///
 /// # Errors
 ///
-/// - It is not true after [`PATIENCE`].
+/// - It is not true after [`patience`].
 pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) -> Result<(), RigError> {
     let began = Instant::now();
     while !condition() {
-        if began.elapsed() > PATIENCE {
+        if began.elapsed() > patience() {
             return Err(late(what));
         }
         thread::sleep(LOOK_EVERY);
@@ -28,10 +31,10 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) -> Result<(),
     Ok(())
 }
 
-/// The error of who has waited for [`PATIENCE`].
+/// The error of who has waited for [`patience`].
 pub(super) fn late(what: &str) -> RigError {
     RigError::Late {
         what: what.to_owned(),
-        seconds: PATIENCE.as_secs(),
+        seconds: patience().as_secs(),
     }
 }

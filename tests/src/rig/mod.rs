@@ -87,7 +87,7 @@ mod supervisor;
 mod unprivileged;
 
 pub use self::console_lock::unlock_console;
-pub use self::deadline::{PATIENCE, wait_until};
+pub use self::deadline::{patience, wait_until};
 pub use self::embedded::Embedded;
 pub use self::error::RigError;
 pub use self::guest::{Guest, Guests, Hardware};

@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use super::deadline::late;
 use super::directory::Directory;
 use super::supervising::OUTPUT;
-use super::{PATIENCE, RigError, Running};
+use super::{RigError, Running, patience};
 
 /// The name of the program, which does what [`supervise`](super::supervise)
 /// says.
@@ -155,7 +155,7 @@ impl Talk {
                 let line: Vec<u8> = self.read.drain(..=end).collect();
                 return Ok(Some(String::from_utf8_lossy(&line[..end]).into_owned()));
             }
-            let left = PATIENCE.saturating_sub(began.elapsed());
+            let left = patience().saturating_sub(began.elapsed());
             let left = Timespec::try_from(left).expect("a minute");
             match poll(
                 &mut [PollFd::new(&self.replies, PollFlags::IN)],

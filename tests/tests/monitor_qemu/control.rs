@@ -11,7 +11,7 @@ use std::thread;
 
 use virt_event_monitor::EventKind;
 use virt_event_monitor::domain::{LifecycleChange, SuspendedDetail};
-use virt_event_tests::rig::{Hardware, PATIENCE};
+use virt_event_tests::rig::{Hardware, patience};
 
 use crate::case::{Case, Producer};
 use crate::scene::{NAME, Scene, next};
@@ -35,7 +35,7 @@ fn script(scene: &mut Scene) {
     scene.daemon.give(&socket).unwrap();
     scene.daemon.restart().unwrap();
     scene.hear_again();
-    let mut daemon = daemon.recv_timeout(PATIENCE).unwrap();
+    let mut daemon = daemon.recv_timeout(patience()).unwrap();
 
     // When this is answered, the new daemon has the guest in its hands.
     let domain = scene.connection().lookup_domain_by_name(NAME).unwrap();

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 
 use virt_event_monitor::EventKind;
 use virt_event_monitor::domain::{Graphics, GraphicsAddressType, GraphicsPhase};
-use virt_event_tests::rig::{Hardware, PATIENCE};
+use virt_event_tests::rig::{Hardware, patience};
 
 use crate::case::{Case, Producer};
 use crate::scene::{Scene, next};
@@ -53,7 +53,7 @@ fn shake_hands(client: &mut UnixStream) -> io::Result<()> {
     const SUCCESS: [u8; 4] = [0; 4];
     const SHARED: u8 = 1;
 
-    client.set_read_timeout(Some(PATIENCE))?;
+    client.set_read_timeout(Some(patience()))?;
     client.read_exact(&mut [0; VERSION.len()])?;
     client.write_all(VERSION)?;
     let mut count = [0];

@@ -9,7 +9,7 @@ use virt_event_monitor::domain::{
     StoppedDetail, SuspendedDetail, TypedValue, UndefinedDetail,
 };
 use virt_event_tests::guest_console::GuestConsole;
-use virt_event_tests::rig::{Guest, Hardware, PATIENCE};
+use virt_event_tests::rig::{Guest, Hardware, patience};
 
 use crate::case::{Case, Producer};
 use crate::scene::{NAME, Scene, next};
@@ -58,7 +58,7 @@ fn script(scene: &mut Scene) {
         assert_eq!(next!(scene, Lifecycle).domain.name, "other");
     }
     domain.suspend().unwrap();
-    let event = of_domain.recv_timeout(PATIENCE).unwrap();
+    let event = of_domain.recv_timeout(patience()).unwrap();
     assert_eq!(event.change, PAUSED);
     assert_eq!(event.domain.id, domain.id());
     drop(subscription);

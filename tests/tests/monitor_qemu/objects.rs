@@ -3,7 +3,7 @@
 use std::sync::mpsc::channel;
 
 use virt_event_monitor::{EventKind, SecretUsageType, network, secret, storage_pool};
-use virt_event_tests::rig::PATIENCE;
+use virt_event_tests::rig::patience;
 
 use crate::case::{Case, Producer};
 use crate::scene::{Scene, next};
@@ -64,7 +64,7 @@ fn pools(scene: &mut Scene) {
     assert_eq!(next!(scene, StoragePoolLifecycle).change, Change::Undefined);
 
     pool.build(0).unwrap();
-    let event = of_pool.recv_timeout(PATIENCE).unwrap();
+    let event = of_pool.recv_timeout(patience()).unwrap();
     assert_eq!(event.pool.name, "pool");
     assert_eq!(event.change, Change::Created);
     drop(subscription);

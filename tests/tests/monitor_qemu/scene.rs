@@ -16,7 +16,7 @@ use virt_event_monitor::domain::{
 };
 use virt_event_monitor::{AnyEvent, EventKind, Monitor, Subscription};
 use virt_event_tests::guest_console::GuestConsole;
-use virt_event_tests::rig::{Daemon, Guest, Hardware, PATIENCE, unlock_console};
+use virt_event_tests::rig::{Daemon, Guest, Hardware, patience, unlock_console};
 
 /// The name of every guest: each has a daemon of its own.
 pub(crate) const NAME: &str = "guest";
@@ -86,7 +86,7 @@ impl Scene {
         let event = match self.kept.iter().position(|event| event.kind() == kind) {
             Some(at) => self.kept.remove(at),
             None => loop {
-                let left = PATIENCE.saturating_sub(began.elapsed());
+                let left = patience().saturating_sub(began.elapsed());
                 match self.hearing.received.recv_timeout(left) {
                     Ok(event) if event.kind() == kind => break event,
                     Ok(other) => self.kept.push(other),

@@ -8,7 +8,7 @@ use virt_event_examples::host_loop::LoopKind;
 use virt_event_monitor::Monitor;
 use virt_event_monitor::domain::Lifecycle;
 use virt_event_tests::guest_console::GuestConsole;
-use virt_event_tests::rig::{Embedded, Guest, Guests, PATIENCE};
+use virt_event_tests::rig::{Embedded, Guest, Guests, patience};
 
 use crate::scene::{Form, Forms, Played, Scene, scene};
 use crate::stage::Stage;
@@ -47,7 +47,7 @@ fn talk(uri: &str, guests: &Guests, power_off: bool) -> Played {
     let _subscription = monitor.subscribe::<Lifecycle>().callback(move |event| {
         let _ = sender.send(event.to_string());
     })?;
-    let next = || events.recv_timeout(PATIENCE).expect("another event");
+    let next = || events.recv_timeout(patience()).expect("another event");
     let heard = |expected: &[&str]| {
         for expected in expected {
             assert_eq!(next(), *expected);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use virt::connect::Connect;
 use virt_event_examples::Failure;
 use virt_event_tests::rig::{RigError, wait_until};
+use virt_event_tests::slower::slower;
 
 use crate::client::{DOMAIN, EVENTS_OF_A_CHANGE, change};
 
@@ -29,8 +30,9 @@ impl Flow {
             while !stops.load(Ordering::SeqCst) {
                 change(&domain)?;
                 counts.fetch_add(EVENTS_OF_A_CHANGE, Ordering::SeqCst);
-                // Events are to come one after the other, not in heaps.
-                thread::sleep(Duration::from_millis(1));
+                // Events are to come one after the other, not in heaps: libvirt
+                // reads on in one call for as long as there is something.
+                thread::sleep(Duration::from_millis(1) * slower());
             }
             Ok(())
         });

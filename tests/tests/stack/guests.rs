@@ -12,7 +12,7 @@ use virt_event_monitor::domain::{
 };
 use virt_event_monitor::{AnyEvent, EventKind, Monitor, Subscription};
 use virt_event_tests::guest_console::GuestConsole;
-use virt_event_tests::rig::{Daemon, Guest, Guests, PATIENCE};
+use virt_event_tests::rig::{Daemon, Guest, Guests, patience};
 
 use crate::scene::{Form, Forms, Played, Scene, scene};
 use crate::stage::Stage;
@@ -144,7 +144,7 @@ impl Heard {
     }
 
     fn next(&self) -> AnyEvent {
-        self.events.recv_timeout(PATIENCE).expect("another event")
+        self.events.recv_timeout(patience()).expect("another event")
     }
 
     fn expect(&self, changes: &[LifecycleChange]) {

@@ -10,7 +10,7 @@ use virt_event_conformance::{LogRecord, Logs};
 use virt_event_examples::host_loop::LoopKind;
 use virt_event_monitor::CloseReason;
 use virt_event_reactor::Reactor;
-use virt_event_tests::rig::{Daemon, PATIENCE, wait_until};
+use virt_event_tests::rig::{Daemon, patience, wait_until};
 
 use crate::client::{Client, DOMAIN, EVENTS_OF_A_CHANGE, INTERVAL, LIMIT, change, daemon, idle};
 use crate::scene::{Form, Forms, Played, Scene, scene};
@@ -97,7 +97,7 @@ fn a_stopped_loop(kind: LoopKind, _: Form) -> Played {
     assert_eq!(client.monitor().close_reason(), None, "nobody could tell");
 
     stage.beside(move || {
-        assert_eq!(told.recv_timeout(PATIENCE)?, CloseReason::Eof);
+        assert_eq!(told.recv_timeout(patience())?, CloseReason::Eof);
         client.connection().hostname().unwrap_err();
         drop((waiting, client));
         Ok(())

@@ -8,7 +8,7 @@ use virt_event_examples::Failure;
 use virt_event_examples::host_loop::{HostLoop, LoopKind};
 use virt_event_examples::worker::run_beside;
 use virt_event_reactor::Reactor;
-use virt_event_tests::rig::PATIENCE;
+use virt_event_tests::rig::patience;
 
 use crate::scene::Played;
 
@@ -108,7 +108,7 @@ impl Stage {
     }
 
     fn drain(&mut self) {
-        self.host_loop.drain(PATIENCE).expect("nothing holds on");
+        self.host_loop.drain(patience()).expect("nothing holds on");
         let stats = self.reactor().stats();
         assert_eq!(
             (stats.watches, stats.timers, stats.pending_frees),

@@ -1,7 +1,8 @@
 //! Every test of the workspace under memcheck.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
+use std::slice;
 use std::time::Instant;
 
 use super::exceptions::{EXCEPTIONS, Exception, What};
@@ -11,14 +12,11 @@ use crate::failure::Failure;
 use crate::say::say;
 use crate::step::Step;
 
-/// How often longer a deadline of a test is: memcheck takes about thirty times
-/// as long for what computes, but most of it waits.
-const SLOWER: &str = "10";
-
-/// Runs everything but what [`EXCEPTIONS`] name, and does not stop at a failure.
-pub(super) fn run() -> Result<(), Failure> {
+/// Runs everything but what [`EXCEPTIONS`] name, and does not stop at a failure;
+/// with `names`, only the programs that are called so.
+pub(super) fn run(names: &[&String]) -> Result<(), Failure> {
     let began = Instant::now();
-    let programs = built()?;
+    let programs = wanted(built()?, names)?;
     let count = programs.len();
     let mut failed = Vec::new();
     let mut left_out = 0;
@@ -33,17 +31,11 @@ pub(super) fn run() -> Result<(), Failure> {
             left_out += 1;
             continue;
         }
-        let mut command = memcheck(path);
-        command.arg("--test-threads=2");
-        command.env("VIRT_EVENT_SLOWER", SLOWER);
-        // Random cases of a property, where 256 are usual.
-        command.env("PROPTEST_CASES", "16");
-        for exception in exceptions {
-            command.args(exception.skipped().map(|test| format!("--skip={test}")));
-        }
-        if let Err(failure) = Step::new("under memcheck", command).run(&position) {
-            say!("xtask: {failure}");
-            failed.push(name);
+        for command in commands(path, &exceptions) {
+            if let Err(failure) = Step::new("under memcheck", command).run(&position) {
+                say!("xtask: {failure}");
+                failed.push(name.clone());
+            }
         }
     }
     let minutes = began.elapsed().as_secs_f64() / 60.0;
@@ -58,6 +50,36 @@ pub(super) fn run() -> Result<(), Failure> {
         "valgrind: failed: {}",
         failed.join(", ")
     )))
+}
+
+/// What runs the tests of a program: one command for most, and one for those
+/// whose leaks do not count.
+fn commands(path: &Path, exceptions: &[&Exception]) -> Vec<Command> {
+    let run = |leaks_of: Option<&str>| {
+        let mut command = memcheck(path, leaks_of.is_none());
+        command.arg("--test-threads=2");
+        // An empty name is in all names.
+        command.args(leaks_of);
+        for exception in exceptions {
+            let skipped = match exception.what {
+                What::All => &[],
+                What::Tests(names) => names,
+                What::LeaksOf(_) if leaks_of.is_some() => &[],
+                What::LeaksOf(ref name) => slice::from_ref(name),
+            };
+            command.args(skipped.iter().map(|test| format!("--skip={test}")));
+        }
+        command
+    };
+    let without_leaks = exceptions.iter().find_map(|it| match it.what {
+        What::LeaksOf(name) => Some(name),
+        What::All | What::Tests(_) => None,
+    });
+    match without_leaks {
+        None => vec![run(None)],
+        Some("") => vec![run(Some(""))],
+        Some(name) => vec![run(None), run(Some(name))],
+    }
 }
 
 /// Builds the tests of all packages, and says where they are.
@@ -83,6 +105,16 @@ fn built() -> Result<Vec<PathBuf>, Failure> {
     Ok(built)
 }
 
+/// Those of `programs` that are called as one of `names`, if there are any.
+fn wanted(programs: Vec<PathBuf>, names: &[&String]) -> Result<Vec<PathBuf>, Failure> {
+    let is_there = |wanted: &str| programs.iter().any(|path| name(path) == wanted);
+    if let Some(unknown) = names.iter().find(|wanted| !is_there(wanted)) {
+        return Err(Failure::new(format!("there is no test called `{unknown}`")));
+    }
+    let is_wanted = |path: &PathBuf| names.is_empty() || names.contains(&&name(path));
+    Ok(programs.into_iter().filter(is_wanted).collect())
+}
+
 /// What a test's program is called, without what cargo adds.
 fn name(path: &Path) -> String {
     let file = path.file_name().unwrap_or_default().to_string_lossy();
@@ -99,11 +131,56 @@ fn of(name: &str) -> impl Iterator<Item = &'static Exception> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::step::line;
 
     #[test]
     fn a_program_is_named_without_its_hash() {
         let path = Path::new("target/debug/deps/monitor_close-3096caf38e03df00");
         assert_eq!(name(path), "monitor_close");
+    }
+
+    #[test]
+    fn names_choose_every_program_that_is_called_so() {
+        let programs = || ["a/install-01", "a/install-02", "a/drive-03"].map(PathBuf::from);
+        let chosen = |names: &[&str]| {
+            let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+            let names: Vec<_> = names.iter().collect();
+            wanted(programs().to_vec(), &names)
+        };
+        assert_eq!(chosen(&[]).ok(), Some(programs().to_vec()));
+        assert_eq!(
+            chosen(&["install"]).ok(),
+            Some(programs()[..2].to_vec()),
+            "in two packages"
+        );
+        let refused = chosen(&["drive", "instal"]).unwrap_err().to_string();
+        assert!(refused.contains("`instal`"), "{refused}");
+    }
+
+    #[test]
+    fn tests_whose_leaks_do_not_count_are_run_by_themselves() {
+        let said = |name: &str| {
+            let exceptions: Vec<_> = of(name).collect();
+            commands(Path::new(name), &exceptions)
+                .iter()
+                .map(line)
+                .collect::<Vec<_>>()
+        };
+        let [most, rest] = &said("host_cases")[..] else {
+            panic!("{:?}", said("host_cases"));
+        };
+        assert!(most.contains("--leak-check=full"), "{most}");
+        assert!(most.contains("--skip=in_a_forked_child"), "{most}");
+        assert!(rest.contains("--leak-check=no"), "{rest}");
+        assert!(rest.contains(" in_a_forked_child"), "{rest}");
+        for command in [most, rest] {
+            assert!(command.contains("--skip=mutant"), "{command}");
+        }
+        let [all] = &said("monitor_fork")[..] else {
+            panic!("{:?}", said("monitor_fork"));
+        };
+        assert!(all.contains("--leak-check=no"), "{all}");
+        assert!(!all.contains("--skip"), "{all}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use virt::connect::Connect;
 use virt_event_examples::Failure;
 use virt_event_monitor::{CloseReason, Monitor};
 use virt_event_tests::guest_console::GuestConsole;
-use virt_event_tests::rig::{Daemon, Guest, PATIENCE, RigError, wait_until};
+use virt_event_tests::rig::{Daemon, Guest, RigError, patience, wait_until};
 
 use super::host::Host;
 use super::random::Random;
@@ -187,7 +187,7 @@ impl House<'_> {
                 let _ = sender.send(reason);
             });
             self.host.end(way)?;
-            let reason = ended.recv_timeout(PATIENCE)?;
+            let reason = ended.recv_timeout(patience())?;
             drop(subscription);
             reason
         };

@@ -323,6 +323,8 @@ fn duplicate_is_logged_once(exam: &Exam) {
     exam.iterate(20);
     let mut records = logs.warnings();
     records.extend(logs.errors());
+    // On a machine that is slow enough, something else is slow as well.
+    records.retain(|it| !it.text.contains("keepalive"));
     assert_eq!(records.len(), 1, "{records:?}");
     assert!(!new.log.was_called());
 }

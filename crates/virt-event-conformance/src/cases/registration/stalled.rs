@@ -43,8 +43,9 @@ pub(super) fn ready_descriptor(exam: &Exam) {
 
 pub(super) fn noticed_by_stats(exam: &Exam) {
     let scene = Scene::new(exam, WATCHES - 1, TIMERS - 1);
-    exam.timer(Period::millis(1));
+    // Nothing is due yet. Later this very look might be the one that warns.
     let before = exam.subject().stats().warnings;
+    exam.timer(Period::millis(1));
     wait_until("a warning", || {
         exam.subject().stats();
         !scene.warnings().is_empty()
