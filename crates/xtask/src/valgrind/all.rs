@@ -1,13 +1,12 @@
 //! Every test of the workspace under memcheck.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::slice;
 use std::time::Instant;
 
 use super::exceptions::{EXCEPTIONS, Exception, What};
-use super::{executables, memcheck};
-use crate::cargo::{cargo, root};
+use super::{built_tests, memcheck};
 use crate::failure::Failure;
 use crate::say::say;
 use crate::step::Step;
@@ -84,21 +83,7 @@ fn commands(path: &Path, exceptions: &[&Exception]) -> Vec<Command> {
 
 /// Builds the tests of all packages, and says where they are.
 fn built() -> Result<Vec<PathBuf>, Failure> {
-    let mut build = cargo(["test", "--no-run", "--workspace"]);
-    build.env("CARGO_TERM_COLOR", "never");
-    build.env("CARGO_TERM_QUIET", "false");
-    let output = build
-        .stdin(Stdio::null())
-        .stdout(Stdio::inherit())
-        .output()
-        .map_err(|error| Failure::new(format!("cannot run cargo: {error}")))?;
-    let messages = String::from_utf8_lossy(&output.stderr);
-    if !output.status.success() {
-        return Err(Failure::new(format!("cannot build the tests:\n{messages}")));
-    }
-    let built: Vec<_> = executables(&messages)
-        .map(|path| root().join(path))
-        .collect();
+    let built = built_tests(&["--workspace"])?;
     if built.is_empty() {
         return Err(Failure::new("cargo named no executable of a test"));
     }
@@ -131,6 +116,7 @@ fn of(name: &str) -> impl Iterator<Item = &'static Exception> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cargo::root;
     use crate::step::line;
 
     #[test]

@@ -220,14 +220,19 @@ fn memcheck(executable: &Path, looks_for_leaks: bool) -> Command {
 }
 
 fn built_test(target: &Target) -> Result<PathBuf, Failure> {
-    let mut build = cargo([
-        "test",
-        "--no-run",
-        "-p",
-        target.package,
-        "--test",
-        target.name,
-    ]);
+    let built = built_tests(&["-p", target.package, "--test", target.name])?;
+    built.into_iter().next().ok_or_else(|| {
+        Failure::new(format!(
+            "cargo named no executable for the test `{}`",
+            target.name
+        ))
+    })
+}
+
+/// Builds tests, and says where they are.
+fn built_tests(which: &[&str]) -> Result<Vec<PathBuf>, Failure> {
+    let mut build = cargo(["test", "--no-run"]);
+    build.args(which);
     build.env("CARGO_TERM_COLOR", "never");
     build.env("CARGO_TERM_QUIET", "false");
     let output = build
@@ -237,21 +242,15 @@ fn built_test(target: &Target) -> Result<PathBuf, Failure> {
         .map_err(|error| Failure::new(format!("cannot run cargo: {error}")))?;
     let messages = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
+        let which = which.join(" ");
         return Err(Failure::new(format!(
-            "cannot build the test `{}`:\n{messages}",
-            target.name
+            "cannot build the tests of `{which}`:\n{messages}"
         )));
     }
     // A relative path counts from where cargo ran.
-    executables(&messages)
-        .next()
+    Ok(executables(&messages)
         .map(|path| root().join(path))
-        .ok_or_else(|| {
-            Failure::new(format!(
-                "cargo named no executable for the test `{}`:\n{messages}",
-                target.name
-            ))
-        })
+        .collect())
 }
 
 /// The paths in cargo's lines `Executable tests/x.rs (target/debug/deps/x-…)`.
