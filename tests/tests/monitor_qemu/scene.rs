@@ -4,28 +4,21 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{LazyLock, Mutex};
 use std::time::Instant;
 
 use virt::connect::Connect;
 use virt::domain::Domain;
 use virt::sys;
-use virt_event_loop::{EventLoop, LoopThread};
 use virt_event_monitor::domain::{
     DefinedDetail, LifecycleChange, ResumedDetail, StartedDetail, SuspendedDetail,
 };
 use virt_event_monitor::{AnyEvent, EventKind, Monitor, Subscription};
 use virt_event_tests::guest_console::GuestConsole;
 use virt_event_tests::rig::{Daemon, Guest, Hardware, patience, unlock_console};
+use virt_event_tests::running_loop;
 
 /// The name of every guest: each has a daemon of its own.
 pub(crate) const NAME: &str = "guest";
-
-/// The loop of this process, running.
-static LOOP: LazyLock<Mutex<LoopThread>> = LazyLock::new(|| {
-    virt::error::clear_error_callback();
-    Mutex::new(EventLoop::install().unwrap().spawn().unwrap())
-});
 
 /// Waits for the next event of a kind. Those of different kinds may come in any
 /// order.
@@ -52,7 +45,7 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) fn new() -> Self {
-        LazyLock::force(&LOOP);
+        running_loop::ensure();
         let daemon = Daemon::start().unwrap();
         Self {
             hearing: Hearing::new(&daemon),
