@@ -97,11 +97,15 @@ pub(crate) fn soak() -> Command {
 /// Draws what [`soak`] has counted.
 pub(crate) fn soak_chart() -> Command {
     let mut command = cargo(["run", "-p", "charts", "--", "soak"]);
-    for name in SOAKED {
-        let file = format!("soak/{name}.csv");
-        command.arg(target().join(file));
-    }
+    command.args(soak_counts());
     command
+}
+
+/// Where [`soak`] leaves its counts, a file for each loop.
+pub(crate) fn soak_counts() -> impl Iterator<Item = PathBuf> {
+    SOAKED
+        .iter()
+        .map(|name| target().join(format!("soak/{name}.csv")))
 }
 
 /// The loops of the scene.

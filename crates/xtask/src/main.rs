@@ -17,7 +17,9 @@ mod task;
 mod valgrind;
 
 use std::env;
+use std::fs;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use crate::failure::Failure;
@@ -80,6 +82,8 @@ fn run(task: Task) -> Result<(), Failure> {
         }
         Task::Soak => {
             setup::ensure(&[Purpose::Build, Purpose::Test])?;
+            // What is drawn is what this soak has counted, or nothing.
+            cargo::soak_counts().try_for_each(|file| forget(&file))?;
             Step::new("soak", cargo::soak()).run("1/2")?;
             Step::new("chart", cargo::soak_chart()).run("2/2")
         }
@@ -87,6 +91,17 @@ fn run(task: Task) -> Result<(), Failure> {
             setup::ensure(&[Purpose::Build, Purpose::Test, Purpose::Valgrind])?;
             valgrind::run(&names)
         }
+    }
+}
+
+/// Removes a file that may not be there.
+fn forget(file: &Path) -> Result<(), Failure> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Failure::new(format!(
+            "cannot remove {}: {error}",
+            file.display()
+        ))),
+        _ => Ok(()),
     }
 }
 
