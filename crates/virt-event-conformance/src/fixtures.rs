@@ -176,6 +176,24 @@ pub fn epoll_members(set: RawFd) -> Vec<(RawFd, u32)> {
     text.lines().filter_map(epoll_member).collect()
 }
 
+/// What the kernel goes on to report of a member of an epoll set (its `EPOLL…`
+/// bits). `None` if it is no member, or a parked one: one that is asked for
+/// nothing, with `EPOLLONESHOT`. Of that the kernel reports an error or a hang-up
+/// at most once, and nothing else.
+///
+/// # Panics
+///
+/// - If `set` is no open descriptor.
+pub fn epoll_interest(set: RawFd, fd: RawFd) -> Option<u32> {
+    const UNASKED: u32 = 0x8 | 0x10;
+    const ONE_SHOT: u32 = 1 << 30;
+    let (_, events) = epoll_members(set)
+        .into_iter()
+        .find(|&(member, _)| member == fd)?;
+    let is_parked = events & ONE_SHOT != 0 && events & !ONE_SHOT & !UNASKED == 0;
+    (!is_parked).then_some(events)
+}
+
 /// Reads a line such as `tfd:        7 events:       19 data: …`.
 fn epoll_member(line: &str) -> Option<(RawFd, u32)> {
     let mut words = line.strip_prefix("tfd:")?.split_whitespace();

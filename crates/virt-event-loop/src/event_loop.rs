@@ -96,7 +96,7 @@ impl EventLoop {
     pub fn run(&self) -> Result<(), TurnError> {
         let run = Run::begin(self);
         while !self.stopped.load(Ordering::SeqCst) {
-            self.run_once(None)?;
+            self.attachment.run()?;
         }
         run.end_by_stop();
         Ok(())

@@ -1,9 +1,8 @@
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::state::State;
 use crate::sys;
-use crate::turn::Caller;
+use crate::turn::{Caller, Extent};
 use crate::{Leftover, NotDrained, Reactor, TurnError};
 
 impl Reactor {
@@ -61,7 +60,7 @@ impl Reactor {
                     state.tell_drainers(&self.poller);
                     drop(state);
                     let turned = slept.map_err(TurnError::from).and_then(|()| {
-                        self.turn_as(Caller::Drain, Some(Duration::ZERO), NonZeroU32::MIN)
+                        self.turn_as(Caller::Drain, Some(Duration::ZERO), Extent::ONCE)
                     });
                     match turned {
                         // Somebody began a turn in between: wait for it.

@@ -1,11 +1,10 @@
 use std::fmt;
-use std::num::NonZeroU32;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::sys::{self, DrainSet, Moment};
-use crate::turn::{Caller, SHORTEST_WAIT};
+use crate::turn::{Caller, Extent, SHORTEST_WAIT};
 use crate::{NotDrained, Reactor, TurnError};
 
 impl Reactor {
@@ -85,7 +84,7 @@ impl Draining {
         }
         let turn = self
             .reactor
-            .turn_as(Caller::Drain, Some(Duration::ZERO), NonZeroU32::MIN);
+            .turn_as(Caller::Drain, Some(Duration::ZERO), Extent::ONCE);
         let pending = match turn {
             Ok(turn) => turn.pending,
             // Its end wakes us. A host that watches the level would spin until

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use crate::turn::Caller;
+use crate::turn::{Caller, Extent};
 use crate::{AttachError, NotDrained, Reactor, Stats, Turn, TurnError};
 
 /// How many iterations a turn may have unless the user says otherwise.
@@ -98,8 +98,29 @@ impl Attachment {
         self.driver.reactor.turn_as(
             Caller::Attachment(self.driver.id),
             timeout,
-            budget.unwrap_or(DEFAULT_BUDGET),
+            Extent::Iterations(budget.unwrap_or(DEFAULT_BUDGET)),
         )
+    }
+
+    /// Takes turns of one iteration, and sleeps in between, until it is
+    /// [woken](Driver::wake); for a host that has the thread to itself. It may
+    /// return early: what it waits for is the host's to know.
+    ///
+    /// That is what [`turn`](Self::turn) does when it is called again and again
+    /// without a `timeout`, for less: a turn need not begin and end. The budget
+    /// has no part in it.
+    ///
+    /// # Errors
+    ///
+    /// - As [`turn`](Self::turn).
+    ///
+    /// # Panics
+    ///
+    /// - As [`turn`](Self::turn).
+    pub fn run(&self) -> Result<(), TurnError> {
+        let caller = Caller::Attachment(self.driver.id);
+        let reactor = &self.driver.reactor;
+        reactor.turn_as(caller, None, Extent::UntilWoken).map(drop)
     }
 
     /// What to hand to the user.

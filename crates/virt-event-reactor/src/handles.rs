@@ -1,11 +1,12 @@
 use std::collections::VecDeque;
 use std::os::fd::RawFd;
 
+use slab::Slab;
 use virt_event::{HandleCallback, HandleEvents, WatchId};
 
-use crate::id_map::{IdMap, IdSource};
+use crate::id_map::{IdMap, IdSource, Slot, index, slot};
 use crate::stale::StaleEvents;
-use crate::sys::{Errno, Events, FileId, Poller, Source};
+use crate::sys::{Errno, Events, FileId, Interest, Poller, Source};
 
 /// The watches, the descriptors they are on, and what the kernel was told.
 ///
@@ -13,27 +14,27 @@ use crate::sys::{Errno, Events, FileId, Poller, Source};
 /// once. Every change goes through [`sync`](Self::sync), the only place that
 /// narrows or widens what the kernel is asked for.
 pub(crate) struct Handles {
-    watches: IdMap<WatchId, Watch>,
+    by_id: IdMap<WatchId, Slot>,
+    watches: Slab<Watch>,
     descriptors: IdMap<RawFd, Descriptor>,
     ids: IdSource,
     /// The generation of the newest descriptor; never 0 in the table.
     generation: u32,
     /// Descriptors that epoll refuses and `poll(2)` calls always ready.
     always_ready: Vec<(RawFd, FileId)>,
-    /// Descriptors whose last change the kernel refused for lack of memory.
-    retry: Vec<RawFd>,
     /// Events of descriptors that are gone.
     stale: StaleEvents,
 }
 
 struct Watch {
+    id: WatchId,
     fd: RawFd,
     interest: HandleEvents,
     /// The descriptor it is on; [`ORPHAN`] once that was found to be closed
     /// and its number to belong to somebody else.
     generation: u32,
     /// The next watch on the same descriptor.
-    next: Option<WatchId>,
+    next: Option<Slot>,
     /// `None` while it runs.
     callback: Option<HandleCallback>,
     /// It runs, and a nested turn has begun since: the kernel is not to
@@ -48,26 +49,35 @@ struct Descriptor {
     /// Tells this descriptor from earlier ones with the same number.
     generation: u32,
     /// The first watch on it.
-    first: WatchId,
+    first: Slot,
     kernel: Kernel,
 }
 
 /// What the kernel's set holds for a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kernel {
-    /// Nothing, because nobody is interested.
-    Out,
-    /// The descriptor, watched for these events.
-    In(HandleEvents),
+    /// The descriptor, watched for these events, or parked.
+    In(Interest),
     /// Nothing, because epoll refuses such files: see `always_ready`.
     AlwaysReady,
     /// Nothing, because it was closed.
     Closed,
 }
 
+/// What fetched events call for.
+#[derive(Default)]
+pub(crate) struct Found {
+    pub(crate) kick: bool,
+    pub(crate) alarm: bool,
+    /// A stale event that was seen twice, for a report.
+    pub(crate) duplicate: Option<RawFd>,
+}
+
 /// One call that an iteration owes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ready {
+    slot: Slot,
+    /// The watch, and not another one that has its slot.
     watch: WatchId,
     /// The descriptor that was ready, not another one that has its number.
     generation: u32,
@@ -76,13 +86,14 @@ pub(crate) struct Ready {
 
 /// A call in progress; goes back with [`Handles::put_back`].
 pub(crate) struct Call {
+    slot: Slot,
     pub(crate) watch: WatchId,
     pub(crate) fd: RawFd,
     pub(crate) events: HandleEvents,
     pub(crate) callback: HandleCallback,
 }
 
-/// A change that the kernel refused; it is tried again.
+/// A change that the kernel refused.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Refused {
     pub(crate) fd: RawFd,
@@ -98,12 +109,12 @@ pub(crate) enum AddError {
 impl Handles {
     pub(crate) fn new(first_id: i32) -> Self {
         Self {
-            watches: IdMap::default(),
+            by_id: IdMap::default(),
+            watches: Slab::new(),
             descriptors: IdMap::default(),
             ids: IdSource::starting_at(first_id),
             generation: ORPHAN,
             always_ready: Vec::new(),
-            retry: Vec::new(),
             stale: StaleEvents::new(),
         }
     }
@@ -121,7 +132,7 @@ impl Handles {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (WatchId, RawFd, HandleEvents)> {
         self.watches
             .iter()
-            .map(|(&id, watch)| (id, watch.fd, watch.interest))
+            .map(|(_, watch)| (watch.id, watch.fd, watch.interest))
     }
 
     /// Registers a watch, unless the kernel refuses the descriptor.
@@ -132,40 +143,40 @@ impl Handles {
         interest: HandleEvents,
         callback: HandleCallback,
     ) -> Result<WatchId, (AddError, HandleCallback)> {
-        let Some(id) = self.ids.next(&self.watches, WatchId::new) else {
+        let Some(id) = self.ids.next(&self.by_id, WatchId::new) else {
             return Err((AddError::IdsExhausted, callback));
         };
-        let joined = match self.enrol(poller, fd, interest, id) {
+        let slot = slot(self.watches.vacant_key());
+        let joined = match self.enrol(poller, fd, wanted(interest), slot) {
             Ok(joined) => joined,
             Err(errno) => return Err((AddError::Descriptor(errno), callback)),
         };
         let (generation, next) = joined;
-        self.watches.insert(
+        self.watches.insert(Watch {
             id,
-            Watch {
-                fd,
-                interest,
-                generation,
-                next,
-                callback: Some(callback),
-                suspended: false,
-                slow_reported: false,
-            },
-        );
+            fd,
+            interest,
+            generation,
+            next,
+            callback: Some(callback),
+            suspended: false,
+            slow_reported: false,
+        });
+        self.by_id.insert(id, slot);
         Ok(id)
     }
 
-    /// Changes the interest. The kernel may refuse for lack of memory; the
-    /// change is then tried again in every turn.
+    /// Changes the interest.
     pub(crate) fn update(
         &mut self,
         poller: &Poller,
         id: WatchId,
         interest: HandleEvents,
     ) -> Result<(), Refused> {
-        let Some(watch) = self.watches.get_mut(&id) else {
+        let Some(&slot) = self.by_id.get(&id) else {
             return Ok(());
         };
+        let watch = &mut self.watches[index(slot)];
         watch.interest = interest;
         let (fd, generation) = (watch.fd, watch.generation);
         self.sync(poller, fd, generation)
@@ -178,9 +189,10 @@ impl Handles {
         poller: &Poller,
         id: WatchId,
     ) -> Option<Option<HandleCallback>> {
-        let watch = self.watches.remove(&id)?;
+        let slot = self.by_id.remove(&id)?;
+        let watch = self.watches.remove(index(slot));
         if watch.generation != ORPHAN {
-            self.unlink(poller, id, &watch);
+            self.unlink(poller, slot, &watch);
         }
         Some(watch.callback)
     }
@@ -188,7 +200,11 @@ impl Handles {
     /// Whether a watch wants something of a descriptor that is always ready:
     /// the kernel does not wake the loop for it.
     pub(crate) fn is_always_ready(&self, id: WatchId) -> bool {
-        self.watches.get(&id).is_some_and(|watch| {
+        if self.always_ready.is_empty() {
+            return false;
+        }
+        self.by_id.get(&id).is_some_and(|&slot| {
+            let watch = &self.watches[index(slot)];
             watch.always_ready_for() != NOTHING
                 && self.descriptors.get(&watch.fd).is_some_and(|descriptor| {
                     descriptor.generation == watch.generation
@@ -205,47 +221,58 @@ impl Handles {
         })
     }
 
-    /// Turns fetched events into the calls that they call for. Returns a
-    /// stale event that was seen twice, for a report.
+    /// Turns fetched events into the calls that they call for.
     pub(crate) fn resolve(
         &mut self,
         poller: &Poller,
         events: &Events,
         calls: &mut VecDeque<Ready>,
-    ) -> Option<RawFd> {
-        let mut report = None;
+    ) -> Found {
+        let mut found = Found::default();
         for (source, ready) in events.iter() {
-            let Source::Descriptor { fd, generation } = source else {
-                continue;
+            let (fd, generation) = match source {
+                Source::Descriptor { fd, generation } => (fd, generation),
+                Source::Alarm => {
+                    found.alarm = true;
+                    continue;
+                }
+                Source::Kick => {
+                    found.kick = true;
+                    continue;
+                }
             };
             match self.descriptors.get(&fd) {
                 Some(descriptor)
                     if descriptor.generation == generation
                         && descriptor.kernel != Kernel::Closed =>
                 {
-                    for (id, watch) in self.chain(Some(descriptor.first)) {
-                        watch.owe(id, watch.deliverable(ready), calls);
+                    for (slot, watch) in self.chain(Some(descriptor.first)) {
+                        watch.owe(slot, watch.deliverable(ready), calls);
                     }
                 }
-                _ if report.is_none() && self.stale.note(source) => report = Some(fd),
+                _ if found.duplicate.is_none() && self.stale.note(source) => {
+                    found.duplicate = Some(fd);
+                }
                 _ => {}
             }
         }
         if !self.always_ready.is_empty() {
             self.resolve_always_ready(poller, calls);
         }
-        report
+        found
     }
 
     /// Begins a call, if it is still owed: the watch may have been removed or
     /// changed since its event was fetched (contract C4, H4).
     pub(crate) fn take(&mut self, ready: Ready) -> Option<Call> {
-        let watch = self.watches.get_mut(&ready.watch)?;
+        let watch = self.watches.get_mut(index(ready.slot))?;
         let events = watch.deliverable(ready.events);
-        if events == NOTHING || watch.generation != ready.generation {
+        let is_same = watch.id == ready.watch && watch.generation == ready.generation;
+        if events == NOTHING || !is_same {
             return None;
         }
         Some(Call {
+            slot: ready.slot,
             watch: ready.watch,
             fd: watch.fd,
             events,
@@ -258,15 +285,14 @@ impl Handles {
     pub(crate) fn put_back(
         &mut self,
         poller: &Poller,
-        id: WatchId,
-        callback: HandleCallback,
+        call: Call,
     ) -> (Result<(), Refused>, Option<HandleCallback>) {
-        let watch = match self.watches.get_mut(&id) {
+        let watch = match self.watches.get_mut(index(call.slot)) {
             // One with a callback is another watch, which got the same id.
-            Some(watch) if watch.callback.is_none() => watch,
-            _ => return (Ok(()), Some(callback)),
+            Some(watch) if watch.id == call.watch && watch.callback.is_none() => watch,
+            _ => return (Ok(()), Some(call.callback)),
         };
-        watch.callback = Some(callback);
+        watch.callback = Some(call.callback);
         if !watch.suspended {
             return (Ok(()), None);
         }
@@ -278,9 +304,10 @@ impl Handles {
     /// Takes a running watch out of the kernel's set until its call returns,
     /// because a nested turn begins.
     pub(crate) fn suspend(&mut self, poller: &Poller, id: WatchId) -> Result<(), Refused> {
-        let Some(watch) = self.watches.get_mut(&id) else {
+        let Some(&slot) = self.by_id.get(&id) else {
             return Ok(());
         };
+        let watch = &mut self.watches[index(slot)];
         watch.suspended = true;
         let (fd, generation) = (watch.fd, watch.generation);
         self.sync(poller, fd, generation)
@@ -288,24 +315,10 @@ impl Handles {
 
     /// Whether this is the first slow call of the watch.
     pub(crate) fn first_slow_call(&mut self, id: WatchId) -> bool {
-        self.watches
-            .get_mut(&id)
-            .is_none_or(|watch| !std::mem::replace(&mut watch.slow_reported, true))
-    }
-
-    /// Whether the kernel owes us a change.
-    pub(crate) fn wants_retry(&self) -> bool {
-        !self.retry.is_empty()
-    }
-
-    /// Tries the refused changes again.
-    pub(crate) fn retry(&mut self, poller: &Poller) {
-        for fd in std::mem::take(&mut self.retry) {
-            if let Some(descriptor) = self.descriptors.get(&fd) {
-                // It was reported the first time, and is noted again.
-                let _ = self.sync(poller, fd, descriptor.generation);
-            }
-        }
+        self.by_id.get(&id).is_none_or(|&slot| {
+            let reported = &mut self.watches[index(slot)].slow_reported;
+            !std::mem::replace(reported, true)
+        })
     }
 
     /// Whether a turn would act on an event from there.
@@ -314,7 +327,7 @@ impl Handles {
             Source::Descriptor { fd, generation } => {
                 self.descriptors.get(&fd).is_some_and(|descriptor| {
                     descriptor.generation == generation
-                        && matches!(descriptor.kernel, Kernel::In(_))
+                        && matches!(descriptor.kernel, Kernel::In(Some(_)))
                 })
             }
             Source::Alarm | Source::Kick => false,
@@ -323,14 +336,15 @@ impl Handles {
 
     /// Every callback, for when the reactor is dropped.
     pub(crate) fn take_callbacks(&mut self) -> impl Iterator<Item = HandleCallback> {
+        self.by_id.clear();
         std::mem::take(&mut self.watches)
-            .into_values()
-            .filter_map(|watch| watch.callback)
+            .into_iter()
+            .filter_map(|(_, watch)| watch.callback)
     }
 
-    /// Makes the kernel watch `fd` for `interest` as well, and puts `id` at
-    /// the head of the watches on it. Returns the descriptor's generation and
-    /// the watch that was at the head.
+    /// Makes the kernel watch `fd` for `interest` as well, and puts the watch
+    /// at `slot` at the head of those on it. Returns the descriptor's generation
+    /// and the watch that was at the head.
     ///
     /// The number may stand for another file than the watches on it think:
     /// libvirt closes descriptors that are watched. Where the kernel's answer
@@ -339,9 +353,9 @@ impl Handles {
         &mut self,
         poller: &Poller,
         fd: RawFd,
-        interest: HandleEvents,
-        id: WatchId,
-    ) -> Result<(u32, Option<WatchId>), Errno> {
+        interest: Interest,
+        slot: Slot,
+    ) -> Result<(u32, Option<Slot>), Errno> {
         let fresh = self.generation.wrapping_add(1).max(1);
         let known = self
             .descriptors
@@ -351,19 +365,14 @@ impl Handles {
         let (kernel, same_file) = match known {
             // Widening what is there proves that it is the same file.
             Some((generation, Kernel::In(old))) => {
-                match poller.modify(fd, generation, old | interest) {
-                    Ok(()) => (Kernel::In(old | interest), true),
+                let both = union(old, interest);
+                match poller.modify(fd, generation, both) {
+                    Ok(()) => (Kernel::In(both), true),
                     Err(Errno::NOENT | Errno::PERM) => {
                         (self.admit(poller, fd, fresh, interest)?, false)
                     }
                     Err(errno) => return Err(errno),
                 }
-            }
-            // Parked: it cannot be told whether it is the same file, unless
-            // it has become one that epoll refuses.
-            Some((generation, Kernel::Out)) => {
-                let kernel = self.admit(poller, fd, generation, interest)?;
-                (kernel, kernel != Kernel::AlwaysReady)
             }
             Some((_, Kernel::AlwaysReady)) => {
                 let before = self.always_ready_file(fd);
@@ -377,7 +386,7 @@ impl Handles {
         match self.descriptors.get_mut(&fd) {
             Some(descriptor) if same_file => {
                 descriptor.kernel = kernel;
-                let next = std::mem::replace(&mut descriptor.first, id);
+                let next = std::mem::replace(&mut descriptor.first, slot);
                 Ok((descriptor.generation, Some(next)))
             }
             _ => {
@@ -387,7 +396,7 @@ impl Handles {
                     fd,
                     Descriptor {
                         generation: fresh,
-                        first: id,
+                        first: slot,
                         kernel,
                     },
                 );
@@ -399,14 +408,14 @@ impl Handles {
         }
     }
 
-    /// Puts a descriptor into the kernel's set; without interest only to see
-    /// whether the kernel would take it (contract H4).
+    /// Puts a descriptor into the kernel's set; without interest too, so that
+    /// the kernel says whether it would take it (contract H4).
     fn admit(
         &mut self,
         poller: &Poller,
         fd: RawFd,
         generation: u32,
-        interest: HandleEvents,
+        interest: Interest,
     ) -> Result<Kernel, Errno> {
         let added = match poller.add(fd, generation, interest) {
             // A leftover of an earlier descriptor with this number, whose
@@ -415,10 +424,6 @@ impl Handles {
             added => added,
         };
         match added {
-            Ok(()) if interest == NOTHING => {
-                poller.delete(fd)?;
-                Ok(Kernel::Out)
-            }
             Ok(()) => Ok(Kernel::In(interest)),
             // Regular files and the like (contract H6).
             Err(Errno::PERM) => {
@@ -433,75 +438,56 @@ impl Handles {
 
     /// Makes the kernel's set agree with what the watches on a descriptor
     /// want, with the one system call that it takes, or none.
+    ///
+    /// That call changes what is in the set. Nothing is put in again, so there
+    /// is nothing that the kernel could lack memory for (contract H10).
     fn sync(&mut self, poller: &Poller, fd: RawFd, generation: u32) -> Result<(), Refused> {
-        let Some(descriptor) = self.descriptors.get(&fd) else {
+        let Some(descriptor) = self.descriptors.get_mut(&fd) else {
             return Ok(());
         };
         // An orphan's number belongs to somebody else now.
         if descriptor.generation != generation {
             return Ok(());
         }
-        let wanted = self.wanted(fd);
-        let result = match (descriptor.kernel, wanted) {
-            (Kernel::AlwaysReady | Kernel::Closed, _) | (Kernel::Out, None) => return Ok(()),
-            (Kernel::In(old), Some(new)) if old == new => return Ok(()),
-            (Kernel::In(_), Some(new)) => {
-                poller.modify(fd, generation, new).map(|()| Kernel::In(new))
-            }
-            (Kernel::In(_), None) => poller.delete(fd).map(|()| Kernel::Out),
-            (Kernel::Out, Some(new)) => self.admit(poller, fd, generation, new),
+        let Kernel::In(old) = descriptor.kernel else {
+            return Ok(());
         };
-        let (kernel, refused) = match result {
-            Ok(kernel) => (kernel, Ok(())),
+        let mut new = None;
+        for (_, watch) in chain(&self.watches, Some(descriptor.first)) {
+            if !watch.suspended {
+                new = union(new, wanted(watch.interest));
+            }
+        }
+        if new == old {
+            return Ok(());
+        }
+        match poller.modify(fd, generation, new) {
+            Ok(()) => descriptor.kernel = Kernel::In(new),
             // Closed, and perhaps open again as another file.
-            Err(Errno::BADF | Errno::NOENT | Errno::PERM) => (Kernel::Closed, Ok(())),
-            Err(error) => {
-                if !self.retry.contains(&fd) {
-                    self.retry.push(fd);
-                }
-                return Err(Refused { fd, error });
-            }
-        };
-        if let Some(descriptor) = self.descriptors.get_mut(&fd) {
-            descriptor.kernel = kernel;
+            Err(Errno::BADF | Errno::NOENT | Errno::PERM) => descriptor.kernel = Kernel::Closed,
+            Err(error) => return Err(Refused { fd, error }),
         }
-        refused
-    }
-
-    /// What all watches on a descriptor want together; `None` if nothing.
-    fn wanted(&self, fd: RawFd) -> Option<HandleEvents> {
-        let mut wanted = None;
-        for (_, watch) in self.on_descriptor(fd) {
-            if !watch.suspended && watch.interest != NOTHING {
-                *wanted.get_or_insert(NOTHING) |= watch.interest;
-            }
-        }
-        wanted
+        Ok(())
     }
 
     /// The watches on a descriptor.
-    fn on_descriptor(&self, fd: RawFd) -> impl Iterator<Item = (WatchId, &Watch)> {
+    fn on_descriptor(&self, fd: RawFd) -> impl Iterator<Item = (Slot, &Watch)> {
         self.chain(self.descriptors.get(&fd).map(|descriptor| descriptor.first))
     }
 
     /// A watch and those after it on the same descriptor.
-    fn chain(&self, mut next: Option<WatchId>) -> impl Iterator<Item = (WatchId, &Watch)> {
-        std::iter::from_fn(move || {
-            let id = next?;
-            let watch = self.watches.get(&id)?;
-            next = watch.next;
-            Some((id, watch))
-        })
+    fn chain(&self, first: Option<Slot>) -> impl Iterator<Item = (Slot, &Watch)> {
+        chain(&self.watches, first)
     }
 
     /// Takes a removed watch off its descriptor, and the descriptor out of
     /// the kernel's set if it was the last.
-    fn unlink(&mut self, poller: &Poller, id: WatchId, watch: &Watch) {
+    fn unlink(&mut self, poller: &Poller, slot: Slot, watch: &Watch) {
         let fd = watch.fd;
         let Some(descriptor) = self.descriptors.get_mut(&fd) else {
             return;
         };
-        if descriptor.first == id {
+        if descriptor.first == slot {
             match watch.next {
                 Some(next) => descriptor.first = next,
                 None => {
@@ -512,20 +498,19 @@ impl Handles {
                     }
                     self.descriptors.remove(&fd);
                     self.always_ready.retain(|&(other, _)| other != fd);
-                    self.retry.retain(|&other| other != fd);
                     return;
                 }
             }
         } else {
             let before = self
                 .on_descriptor(fd)
-                .find(|(_, other)| other.next == Some(id))
+                .find(|(_, other)| other.next == Some(slot))
                 .map(|(before, _)| before);
-            if let Some(before) = before.and_then(|before| self.watches.get_mut(&before)) {
-                before.next = watch.next;
+            if let Some(before) = before {
+                self.watches[index(before)].next = watch.next;
             }
         }
-        // A refusal is noted for the next turn.
+        // What is reported too much concerns no watch.
         let _ = self.sync(poller, fd, watch.generation);
     }
 
@@ -533,7 +518,8 @@ impl Handles {
     /// another file now. They keep their ids and hear nothing more.
     fn orphan(&mut self, fd: RawFd) {
         let mut next = self.descriptors.get(&fd).map(|descriptor| descriptor.first);
-        while let Some(watch) = next.and_then(|id| self.watches.get_mut(&id)) {
+        while let Some(slot) = next {
+            let watch = &mut self.watches[index(slot)];
             watch.generation = ORPHAN;
             next = watch.next.take();
         }
@@ -563,8 +549,8 @@ impl Handles {
                 }
                 return false;
             }
-            for (id, watch) in self.on_descriptor(fd) {
-                watch.owe(id, watch.always_ready_for(), calls);
+            for (slot, watch) in self.on_descriptor(fd) {
+                watch.owe(slot, watch.always_ready_for(), calls);
             }
             true
         });
@@ -573,6 +559,28 @@ impl Handles {
 }
 
 const NOTHING: HandleEvents = HandleEvents::empty();
+
+/// What an interest asks of the kernel. (One in errors alone is one.)
+fn wanted(interest: HandleEvents) -> Interest {
+    (interest != NOTHING).then_some(interest)
+}
+
+fn union(one: Interest, other: Interest) -> Interest {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one | other),
+        (one, other) => one.or(other),
+    }
+}
+
+/// A watch and those after it on the same descriptor.
+fn chain(watches: &Slab<Watch>, mut next: Option<Slot>) -> impl Iterator<Item = (Slot, &Watch)> {
+    std::iter::from_fn(move || {
+        let slot = next?;
+        let watch = watches.get(index(slot))?;
+        next = watch.next;
+        Some((slot, watch))
+    })
+}
 
 impl Watch {
     /// What of `ready` the callback is to hear: what it asked for, and errors
@@ -585,10 +593,11 @@ impl Watch {
     }
 
     /// Adds a call with these events, if there are any, unless it runs.
-    fn owe(&self, id: WatchId, events: HandleEvents, calls: &mut VecDeque<Ready>) {
+    fn owe(&self, slot: Slot, events: HandleEvents, calls: &mut VecDeque<Ready>) {
         if events != NOTHING && self.callback.is_some() {
             calls.push_back(Ready {
-                watch: id,
+                slot,
+                watch: self.id,
                 generation: self.generation,
                 events,
             });

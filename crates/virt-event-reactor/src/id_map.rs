@@ -6,6 +6,18 @@ use std::hash::{BuildHasherDefault, Hash, Hasher};
 /// enough.
 pub(crate) type IdMap<K, V> = HashMap<K, V, BuildHasherDefault<IdHasher>>;
 
+/// A place in a table of entries.
+pub(crate) type Slot = u32;
+
+/// There are no more entries than ids, and so than slots.
+pub(crate) fn slot(index: usize) -> Slot {
+    Slot::try_from(index).expect("there are no more entries than ids")
+}
+
+pub(crate) fn index(slot: Slot) -> usize {
+    slot as usize
+}
+
 #[derive(Default)]
 pub(crate) struct IdHasher(u64);
 

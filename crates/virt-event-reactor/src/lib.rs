@@ -71,6 +71,7 @@
 #![deny(unsafe_code)]
 
 mod builder;
+mod deadlines;
 mod drain;
 mod draining;
 mod driver;

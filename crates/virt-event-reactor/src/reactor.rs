@@ -163,7 +163,7 @@ impl EventImpl for Reactor {
         let mut state = self.lock();
         let report = state.check_running(&self.poller, false);
         let updated = state.handles.update(&self.poller, watch, known(events));
-        if updated.is_err() || state.handles.is_always_ready(watch) {
+        if state.handles.is_always_ready(watch) {
             state.kick(&self.poller);
         }
         drop(state);

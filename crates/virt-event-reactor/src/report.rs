@@ -32,7 +32,7 @@ pub(crate) enum Report {
         /// The error, in words.
         reason: String,
     },
-    /// The kernel refused a change for now (contract H10).
+    /// The kernel refused a change, which it has no reason to (contract H10).
     Refused(Refused),
     /// The kernel keeps reporting a descriptor that was closed (contract H8).
     Duplicate { fd: RawFd },
@@ -84,7 +84,8 @@ impl Report {
             Self::Refused(Refused { fd, error }) => tracing::error!(
                 fd,
                 %error,
-                "the kernel refused to watch a descriptor again; this is retried in every turn"
+                "the kernel refused to change what a descriptor is watched for: it is still \
+                 watched for what it was before"
             ),
             Self::Duplicate { fd } => tracing::warn!(
                 fd,

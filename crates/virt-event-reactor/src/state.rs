@@ -74,10 +74,6 @@ pub(crate) struct Turning {
     pub(crate) driver: Option<NonZeroU64>,
 }
 
-/// How long after a refused change of the kernel's set it is tried again, if
-/// no turn comes by earlier.
-const RETRY_NANOS: u64 = 100_000_000;
-
 impl State {
     pub(crate) fn new(first_id: i32, watchdog: Watchdog) -> Self {
         Self {
@@ -161,8 +157,9 @@ impl State {
     }
 
     /// Ends an iteration: leaves the reactor readable if, and as soon as,
-    /// there is something to do. `kick_seen`: the fetch found it kicked;
-    /// `keep_wakes`: it stays kicked for a wake-up that no turn has taken.
+    /// there is something to do. `now` is exact, or there was no alarm;
+    /// `kick_seen`: the fetch found it kicked; `keep_wakes`: it stays kicked for
+    /// a wake-up that no turn has taken.
     pub(crate) fn settle(
         &mut self,
         poller: &Poller,
@@ -183,11 +180,7 @@ impl State {
             }
         }
 
-        let retry = self.handles.wants_retry().then_some(now + RETRY_NANOS);
-        let earliest = match (self.timers.earliest(), retry) {
-            (Some(timer), Some(retry)) => Some(timer.min(retry)),
-            (timer, retry) => timer.or(retry),
-        };
+        let earliest = self.timers.earliest();
         let gone_off = self.alarm.is_some_and(|alarm| alarm <= now);
         let right = match earliest {
             // It may go off early for once; that is cheaper than a call now.
@@ -199,6 +192,17 @@ impl State {
             self.alarm = earliest;
             poller.set_alarm(earliest);
         }
+    }
+
+    /// Takes the wake-ups that were asked for until now; true if there are any.
+    pub(crate) fn take_wakes(&mut self, poller: &Poller) -> bool {
+        let before = std::mem::replace(&mut self.wakes_taken, poller.wakes());
+        before != self.wakes_taken
+    }
+
+    /// Whether somebody waits for the turn in progress to end.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.turn_waiters > 0 || self.drainers > 0 || self.turned_away
     }
 
     /// Looks whether the loop is run, at most every so often unless

@@ -1,19 +1,20 @@
 use slab::Slab;
 use virt_event::{Period, TimeoutCallback, TimerId};
 
-use crate::id_map::{IdMap, IdSource};
+use crate::deadlines::Deadlines;
+use crate::id_map::{IdMap, IdSource, Slot, index, slot};
 use crate::sys::{Moment, after};
 
-/// The timers, and a binary heap of those that will fire, each of which knows
-/// its place in it: O(log n) for every change (contract T5).
+/// The timers, and when those that will fire are due.
 ///
 /// The deadline of a timer always lies after the moment of the iteration in
 /// which it was set, so that an iteration, which fires what is due at its
 /// moment, fires each timer at most once, also when the period is zero.
 pub(crate) struct Timers {
-    by_id: IdMap<TimerId, usize>,
+    by_id: IdMap<TimerId, Slot>,
     slots: Slab<Timer>,
-    heap: Vec<HeapItem>,
+    /// Of those that are neither disabled nor running.
+    deadlines: Deadlines,
     ids: IdSource,
     /// The moment of the newest iteration.
     moment: Moment,
@@ -24,19 +25,16 @@ struct Timer {
     period: Period,
     /// When it fires next, unless it is disabled.
     deadline: Moment,
-    /// Its place in the heap; [`NOWHERE`] while it is disabled or runs.
-    place: usize,
     /// `None` while it runs.
     callback: Option<TimeoutCallback>,
     slow_reported: bool,
 }
 
-const NOWHERE: usize = usize::MAX;
-
-#[derive(Clone, Copy)]
-struct HeapItem {
-    deadline: Moment,
-    slot: usize,
+/// A call in progress; goes back with [`Timers::put_back`].
+pub(crate) struct Due {
+    slot: Slot,
+    pub(crate) timer: TimerId,
+    pub(crate) callback: TimeoutCallback,
 }
 
 impl Timers {
@@ -44,7 +42,7 @@ impl Timers {
         Self {
             by_id: IdMap::default(),
             slots: Slab::new(),
-            heap: Vec::new(),
+            deadlines: Deadlines::default(),
             ids: IdSource::starting_at(first_id),
             moment: 0,
         }
@@ -70,16 +68,15 @@ impl Timers {
             return Err(callback);
         };
         let deadline = self.deadline(period, now);
-        let slot = self.slots.insert(Timer {
+        let slot = slot(self.slots.insert(Timer {
             id,
             period,
             deadline,
-            place: NOWHERE,
             callback: Some(callback),
             slow_reported: false,
-        });
+        }));
         self.by_id.insert(id, slot);
-        self.enqueue(slot);
+        self.schedule(slot);
         Ok(id)
     }
 
@@ -89,18 +86,12 @@ impl Timers {
             return;
         };
         let deadline = self.deadline(period, now);
-        let timer = &mut self.slots[slot];
+        let timer = &mut self.slots[index(slot)];
         timer.period = period;
         timer.deadline = deadline;
-        match timer.place {
-            NOWHERE if timer.callback.is_some() => self.enqueue(slot),
-            // It runs, and joins the heap when the call returns.
-            NOWHERE => {}
-            place if period.is_disabled() => self.dequeue(place),
-            place => {
-                self.heap[place].deadline = deadline;
-                self.settle(place);
-            }
+        // While it runs it is due when the call has returned.
+        if timer.callback.is_some() {
+            self.schedule(slot);
         }
     }
 
@@ -108,58 +99,52 @@ impl Timers {
     /// while it runs.
     pub(crate) fn remove(&mut self, id: TimerId) -> Option<Option<TimeoutCallback>> {
         let slot = self.by_id.remove(&id)?;
-        let place = self.slots[slot].place;
-        if place != NOWHERE {
-            self.dequeue(place);
-        }
-        Some(self.slots.remove(slot).callback)
+        self.deadlines.forget(slot);
+        Some(self.slots.remove(index(slot)).callback)
     }
 
     /// When the next timer is due.
     pub(crate) fn earliest(&self) -> Option<Moment> {
-        self.heap.first().map(|item| item.deadline)
+        self.deadlines.first().map(|(deadline, _)| deadline)
     }
 
     /// Begins an iteration at `now`, and returns its moment: later than that
-    /// of the iteration before.
-    pub(crate) fn begin_iteration(&mut self, now: Moment) -> Moment {
-        self.moment = now.max(self.moment + 1);
+    /// of the iteration before. The time is needed only where a timer may be due.
+    pub(crate) fn begin_iteration(&mut self, now: Option<Moment>) -> Moment {
+        self.moment = now.unwrap_or_default().max(self.moment + 1);
         self.moment
     }
 
     /// Begins the call of a timer that was due at `moment`, if there is one.
     /// Its next deadline is counted from `now`.
-    pub(crate) fn take_due(
-        &mut self,
-        moment: Moment,
-        now: Moment,
-    ) -> Option<(TimerId, TimeoutCallback)> {
-        let top = *self.heap.first()?;
-        if top.deadline > moment {
+    pub(crate) fn take_due(&mut self, moment: Moment, now: Moment) -> Option<Due> {
+        let (due, slot) = self.deadlines.first()?;
+        if due > moment {
             return None;
         }
-        self.dequeue(0);
-        let period = self.slots[top.slot].period;
+        self.deadlines.unset(slot);
+        let period = self.slots[index(slot)].period;
         let deadline = self.deadline(period, now);
-        let timer = &mut self.slots[top.slot];
+        let timer = &mut self.slots[index(slot)];
         timer.deadline = deadline;
-        Some((timer.id, timer.callback.take()?))
+        Some(Due {
+            slot,
+            timer: timer.id,
+            callback: timer.callback.take()?,
+        })
     }
 
     /// Ends a call. The callback comes back if the timer was removed
     /// meanwhile: it is to be freed.
-    pub(crate) fn put_back(
-        &mut self,
-        id: TimerId,
-        callback: TimeoutCallback,
-    ) -> Option<TimeoutCallback> {
-        let slot = match self.by_id.get(&id) {
+    pub(crate) fn put_back(&mut self, due: Due) -> Option<TimeoutCallback> {
+        match self.slots.get_mut(index(due.slot)) {
             // One with a callback is another timer, which got the same id.
-            Some(&slot) if self.slots[slot].callback.is_none() => slot,
-            _ => return Some(callback),
-        };
-        self.slots[slot].callback = Some(callback);
-        self.enqueue(slot);
+            Some(timer) if timer.id == due.timer && timer.callback.is_none() => {
+                timer.callback = Some(due.callback);
+            }
+            _ => return Some(due.callback),
+        }
+        self.schedule(due.slot);
         None
     }
 
@@ -168,13 +153,13 @@ impl Timers {
         let Some(&slot) = self.by_id.get(&id) else {
             return true;
         };
-        !std::mem::replace(&mut self.slots[slot].slow_reported, true)
+        !std::mem::replace(&mut self.slots[index(slot)].slow_reported, true)
     }
 
     /// Every callback, for when the reactor is dropped.
     pub(crate) fn take_callbacks(&mut self) -> impl Iterator<Item = TimeoutCallback> {
         self.by_id.clear();
-        self.heap.clear();
+        self.deadlines = Deadlines::default();
         std::mem::take(&mut self.slots)
             .into_iter()
             .filter_map(|(_, timer)| timer.callback)
@@ -187,59 +172,14 @@ impl Timers {
         deadline.max(self.moment + 1)
     }
 
-    fn enqueue(&mut self, slot: usize) {
-        let timer = &self.slots[slot];
+    /// Has a timer that does not run fire when it is due, if it ever is.
+    fn schedule(&mut self, slot: Slot) {
+        let timer = &self.slots[index(slot)];
         if timer.period.is_disabled() {
-            return;
+            self.deadlines.unset(slot);
+        } else {
+            self.deadlines.set(slot, timer.period, timer.deadline);
         }
-        self.heap.push(HeapItem {
-            deadline: timer.deadline,
-            slot,
-        });
-        self.settle(self.heap.len() - 1);
-    }
-
-    fn dequeue(&mut self, place: usize) {
-        let item = self.heap.swap_remove(place);
-        self.slots[item.slot].place = NOWHERE;
-        if place < self.heap.len() {
-            self.settle(place);
-        }
-    }
-
-    /// Moves the item at `place` up or down to where it belongs.
-    fn settle(&mut self, mut place: usize) {
-        let item = self.heap[place];
-        while place > 0 {
-            let parent = (place - 1) / 2;
-            if self.heap[parent].deadline <= item.deadline {
-                break;
-            }
-            self.put(place, self.heap[parent]);
-            place = parent;
-        }
-        loop {
-            let mut child = 2 * place + 1;
-            if child >= self.heap.len() {
-                break;
-            }
-            if child + 1 < self.heap.len()
-                && self.heap[child + 1].deadline < self.heap[child].deadline
-            {
-                child += 1;
-            }
-            if item.deadline <= self.heap[child].deadline {
-                break;
-            }
-            self.put(place, self.heap[child]);
-            place = child;
-        }
-        self.put(place, item);
-    }
-
-    fn put(&mut self, place: usize, item: HeapItem) {
-        self.heap[place] = item;
-        self.slots[item.slot].place = place;
     }
 }
 
@@ -256,11 +196,11 @@ mod tests {
 
     /// The ids that fire in an iteration at `now`, in their order.
     fn fire(timers: &mut Timers, now: Moment) -> Vec<TimerId> {
-        let moment = timers.begin_iteration(now);
+        let moment = timers.begin_iteration(Some(now));
         let mut fired = Vec::new();
-        while let Some((id, callback)) = timers.take_due(moment, now) {
-            fired.push(id);
-            assert!(timers.put_back(id, callback).is_none());
+        while let Some(due) = timers.take_due(moment, now) {
+            fired.push(due.timer);
+            assert!(timers.put_back(due).is_none());
         }
         fired
     }
@@ -280,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn the_heap_stays_in_order_through_random_changes() {
+    fn the_earliest_is_right_through_random_changes() {
         let mut timers = Timers::new(1);
         let mut live = Vec::new();
         let mut random = 0x1234_5678_u64;
@@ -311,9 +251,6 @@ mod tests {
                 .min();
             assert_eq!(timers.earliest(), earliest);
             assert_eq!(timers.len(), live.len());
-        }
-        for (place, item) in timers.heap.iter().enumerate() {
-            assert_eq!(timers.slots[item.slot].place, place);
         }
     }
 

@@ -5,12 +5,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
-use virt_event::{TimeoutCallback, TimerId};
-
 use crate::handles::Ready;
 use crate::report::Report;
 use crate::state::{Removed, State, Turning};
-use crate::sys::{self, Moment, Source};
+use crate::sys::{self, Moment};
+use crate::timers::Due;
 use crate::{Reactor, TurnError};
 
 /// What a turn did.
@@ -42,6 +41,20 @@ pub(crate) enum Caller {
     Drain,
 }
 
+/// How long somebody turns.
+#[derive(Clone, Copy)]
+pub(crate) enum Extent {
+    /// 1 to so many iterations, of which only the first may sleep.
+    Iterations(NonZeroU32),
+    /// Iterations that may sleep each, until it is woken or in somebody's way.
+    /// Each counts as a turn.
+    UntilWoken,
+}
+
+impl Extent {
+    pub(crate) const ONCE: Self = Self::Iterations(NonZeroU32::MIN);
+}
+
 /// How the attempt to begin a turn went.
 enum Entry<'a> {
     Entered(MutexGuard<'a, State>),
@@ -53,6 +66,10 @@ enum Entry<'a> {
 }
 
 type Panic = Box<dyn Any + Send>;
+
+/// A callback that is slow only if it takes as long as this is measured by the
+/// ticks of the kernel's clock, which are 1 to 10 ms long.
+const COARSE_FROM: Duration = Duration::from_millis(50);
 
 /// How long somebody waits for a turn in the way who does not want to sleep.
 /// Meanwhile the descriptor may be readable all the time, and a host that
@@ -84,17 +101,16 @@ impl Reactor {
     /// When a callback panics, or its drop: the first such panic goes on after
     /// the iteration is done, with everything else served.
     pub fn turn(&self, timeout: Option<Duration>) -> Result<Turn, TurnError> {
-        self.turn_as(Caller::Direct, timeout, NonZeroU32::MIN)
+        self.turn_as(Caller::Direct, timeout, Extent::ONCE)
     }
 
-    /// 1 to `budget` iterations, of which only the first may sleep.
     pub(crate) fn turn_as(
         &self,
         caller: Caller,
         timeout: Option<Duration>,
-        budget: NonZeroU32,
+        extent: Extent,
     ) -> Result<Turn, TurnError> {
-        let mut iterations = 0;
+        let mut iterations = 0_u32;
         let mut state = match self.enter(caller, timeout)? {
             Entry::Entered(state) => state,
             Entry::InTheWay { pending } => {
@@ -119,19 +135,14 @@ impl Reactor {
                 state.events = events;
                 break waited.map(|()| false).map_err(TurnError::from);
             }
-            iterations += 1;
-            if takes_wakes && iterations == 1 {
-                state.wakes_taken = self.poller.wakes();
-            }
+            iterations = iterations.saturating_add(1);
+            let woken = match extent {
+                Extent::Iterations(_) if iterations > 1 => false,
+                _ => takes_wakes && state.take_wakes(&self.poller),
+            };
             let found_nothing = events.is_empty();
             let panic;
-            // An iteration that did not sleep begins when the one before ended.
-            let now = if iterations > 1 {
-                Some(state.settled)
-            } else {
-                None
-            };
-            (state, panic) = self.iterate(state, events, now, takes_wakes)?;
+            (state, panic) = self.iterate(state, events, takes_wakes)?;
             if let Some(panic) = panic {
                 self.leave(state);
                 resume_unwind(panic);
@@ -142,10 +153,20 @@ impl Reactor {
                 // Woken meanwhile: that ends this turn, or the next one.
                 _ => takes_wakes && self.poller.wakes() != state.wakes_taken,
             };
-            if found_nothing || iterations == budget.get() || is_over {
+            let is_enough = match extent {
+                Extent::Iterations(budget) => found_nothing || iterations >= budget.get(),
+                Extent::UntilWoken => woken || state.is_waited_for(),
+            };
+            if is_over || is_enough {
                 break Ok(!found_nothing);
             }
-            timeout = Some(Duration::ZERO);
+            match extent {
+                Extent::Iterations(_) => timeout = Some(Duration::ZERO),
+                Extent::UntilWoken => {
+                    timeout = None;
+                    state.counters.turns += 1;
+                }
+            }
         };
         self.leave(state);
         outcome.map(|pending| Turn {
@@ -221,11 +242,8 @@ impl Reactor {
         // not called is still ready and is fetched again.
         state.batch.clear();
         if let Some(watch) = state.running.take() {
-            // If it is refused, it is tried again below and in every turn.
+            // If it is refused, the turn finds it ready, and does not call it.
             let _ = state.handles.suspend(&self.poller, watch);
-        }
-        if state.handles.wants_retry() {
-            state.handles.retry(&self.poller);
         }
         Ok(Entry::Entered(state))
     }
@@ -266,31 +284,26 @@ impl Reactor {
     }
 
     /// One iteration over what was fetched: every ready watch once, every due
-    /// timer once, then the frees. `now`: the time, if it is known; it is looked
-    /// up otherwise, and where a timer has gone off since.
+    /// timer once, then the frees.
     fn iterate<'a>(
         &'a self,
         mut state: MutexGuard<'a, State>,
         events: sys::Events,
-        now: Option<Moment>,
         keep_wakes: bool,
     ) -> Result<(MutexGuard<'a, State>, Option<Panic>), Forked> {
-        let seen = |wanted| events.iter().any(|(source, _)| source == wanted);
-        let (kick_seen, alarm_seen) = (seen(Source::Kick), seen(Source::Alarm));
-        let duplicate = {
+        let found = {
             let State { handles, batch, .. } = &mut *state;
             handles.resolve(&self.poller, &events, batch)
         };
         state.events = events;
-        if let Some(fd) = duplicate {
+        if let Some(fd) = found.duplicate {
             state = self.tell(state, Report::Duplicate { fd })?;
         }
 
-        let mut now = match now {
-            Some(now) if !alarm_seen => now,
-            _ => sys::now(),
-        };
-        let moment = state.timers.begin_iteration(now);
+        // The alarm goes off when the earliest timer is due. Without it none is,
+        // and the exact time need not be known.
+        let moment = found.alarm.then(sys::now);
+        let moment = state.timers.begin_iteration(moment);
         state.counters.iterations += 1;
         // A callback that always panics must not starve the others: the first
         // panic goes on when the iteration is done. The panic hook has reported
@@ -303,13 +316,17 @@ impl Reactor {
             None => {}
         };
         let mut panic;
+        let mut now = self.time_of_calls();
         while let Some(ready) = state.batch.pop_front() {
             (state, panic) = self.call_handle(state, ready, &mut now)?;
             note(panic);
         }
-        while let Some((timer, callback)) = state.timers.take_due(moment, now) {
-            (state, panic) = self.call_timeout(state, timer, callback, &mut now)?;
-            note(panic);
+        if found.alarm {
+            now = sys::now();
+            while let Some(due) = state.timers.take_due(moment, now) {
+                (state, panic) = self.call_timeout(state, due, &mut now)?;
+                note(panic);
+            }
         }
         // Frees that frees bring about wait for the next iteration.
         let frees = state.graveyard.len();
@@ -320,7 +337,7 @@ impl Reactor {
         if frees > 0 {
             now = sys::now();
         }
-        state.settle(&self.poller, now, kick_seen, keep_wakes);
+        state.settle(&self.poller, now, found.kick, keep_wakes);
         Ok((state, first_panic))
     }
 
@@ -345,9 +362,9 @@ impl Reactor {
                 return Err(forked);
             }
         };
-        let took = lap(now);
+        let took = lap(now, self.time_of_calls());
         state.running = None;
-        let (synced, removed) = state.handles.put_back(&self.poller, watch, call.callback);
+        let (synced, removed) = state.handles.put_back(&self.poller, call);
         if let Some(callback) = removed {
             state.doomed -= 1;
             state.bury(&self.poller, Removed::Handle(callback));
@@ -360,7 +377,7 @@ impl Reactor {
         {
             state.counters.warnings += 1;
             state = self.tell(state, Report::SlowHandle { watch, fd, took })?;
-            *now = sys::now();
+            *now = self.time_of_calls();
         }
         Ok((state, panic))
     }
@@ -369,20 +386,20 @@ impl Reactor {
     fn call_timeout<'a>(
         &'a self,
         state: MutexGuard<'a, State>,
-        timer: TimerId,
-        mut callback: TimeoutCallback,
+        mut due: Due,
         now: &mut Moment,
     ) -> Result<(MutexGuard<'a, State>, Option<Panic>), Forked> {
+        let timer = due.timer;
         let turns = state.counters.turns;
-        let (mut state, panic) = match self.unlocked(state, || callback.call(timer)) {
+        let (mut state, panic) = match self.unlocked(state, || due.callback.call(timer)) {
             Ok(back) => back,
             Err(forked) => {
-                mem::forget(callback);
+                mem::forget(due.callback);
                 return Err(forked);
             }
         };
-        let took = lap(now);
-        if let Some(callback) = state.timers.put_back(timer, callback) {
+        let took = lap(now, sys::now());
+        if let Some(callback) = state.timers.put_back(due) {
             state.doomed -= 1;
             state.bury(&self.poller, Removed::Timeout(callback));
         }
@@ -417,6 +434,17 @@ impl Reactor {
     ) -> Result<MutexGuard<'a, State>, Forked> {
         let (state, _) = self.unlocked(state, || report.emit())?;
         Ok(state)
+    }
+
+    /// The time, as exactly as it has to be known of how long watches' callbacks
+    /// take. A look at the exact time is the dearest part of an event but for
+    /// the system calls.
+    fn time_of_calls(&self) -> Moment {
+        if self.slow_callback < COARSE_FROM {
+            sys::now()
+        } else {
+            sys::now_coarse()
+        }
     }
 
     /// Runs foreign code without the lock, and takes the lock again. Not in a
@@ -461,8 +489,8 @@ impl State {
     }
 }
 
-/// The time since `now`, which becomes the present.
-fn lap(now: &mut Moment) -> Duration {
-    let before = mem::replace(now, sys::now());
+/// The time since `then`, which becomes `now`.
+fn lap(then: &mut Moment, now: Moment) -> Duration {
+    let before = mem::replace(then, now);
     Duration::from_nanos(now.saturating_sub(before))
 }

@@ -19,6 +19,6 @@ mod thread;
 pub(crate) use clock::{Moment, after, now, now_coarse};
 pub(crate) use drain_set::DrainSet;
 pub(crate) use fork::fork_generation;
-pub(crate) use poller::{Events, FileId, Poller, Source};
+pub(crate) use poller::{Events, FileId, Interest, Poller, Source};
 pub(crate) use rustix::io::Errno;
 pub(crate) use thread::thread_mark;

@@ -75,6 +75,10 @@ pub(crate) enum Source {
     Descriptor { fd: RawFd, generation: u32 },
 }
 
+/// What a descriptor in the set is watched for. `None`: it is parked, and the
+/// kernel reports nothing, but for an error or a hang-up once.
+pub(crate) type Interest = Option<HandleEvents>;
+
 /// Which file a descriptor number stands for: device and inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FileId(u64, u64);
@@ -101,25 +105,23 @@ impl Poller {
     }
 
     /// Puts a descriptor into the set.
-    pub(crate) fn add(
-        &self,
-        fd: RawFd,
-        generation: u32,
-        events: HandleEvents,
-    ) -> Result<(), Errno> {
+    pub(crate) fn add(&self, fd: RawFd, generation: u32, interest: Interest) -> Result<(), Errno> {
+        #[cfg(test)]
+        self.injected_fault()?;
         let (fd, token) = self.target(fd, generation)?;
-        epoll::add(&self.epoll, fd, token, flags(events))
+        epoll::add(&self.epoll, fd, token, flags(interest))
     }
 
-    /// Changes what a descriptor in the set is watched for.
+    /// Changes what a descriptor in the set is watched for. Half as dear as to
+    /// take it out and put it in again, and needs no memory.
     pub(crate) fn modify(
         &self,
         fd: RawFd,
         generation: u32,
-        events: HandleEvents,
+        interest: Interest,
     ) -> Result<(), Errno> {
         let (fd, token) = self.target(fd, generation)?;
-        epoll::modify(&self.epoll, fd, token, flags(events))
+        epoll::modify(&self.epoll, fd, token, flags(interest))
     }
 
     /// Takes a descriptor out of the set.
@@ -231,8 +233,6 @@ impl Poller {
 
     /// What to change the set for, and what its events are to carry.
     fn target(&self, fd: RawFd, generation: u32) -> Result<(BorrowedFd<'_>, EventData), Errno> {
-        #[cfg(test)]
-        self.injected_fault()?;
         let token = Source::Descriptor { fd, generation }.token();
         Ok((self.borrow(fd)?, token))
     }
@@ -260,7 +260,7 @@ impl Poller {
         Ok(FileId(stat.st_dev, stat.st_ino))
     }
 
-    /// The error that a test wants the next change of the set to meet.
+    /// The error that a test wants the next addition to meet.
     #[cfg(test)]
     fn injected_fault(&self) -> Result<(), Errno> {
         match self.fault.load(Ordering::SeqCst) {
@@ -315,8 +315,12 @@ fn ready_for(flags: EventFlags) -> HandleEvents {
     events
 }
 
-/// What to ask the kernel for. It reports errors and hang-ups unasked.
-fn flags(events: HandleEvents) -> EventFlags {
+/// What to ask the kernel for. It reports errors and hang-ups unasked, so what
+/// is parked is to report once: that switches it off.
+fn flags(interest: Interest) -> EventFlags {
+    let Some(events) = interest else {
+        return EventFlags::ONESHOT;
+    };
     let mut flags = EventFlags::empty();
     flags.set(EventFlags::IN, events.contains(HandleEvents::READABLE));
     flags.set(EventFlags::OUT, events.contains(HandleEvents::WRITABLE));
@@ -362,11 +366,11 @@ mod tests {
     fn own_descriptors_and_negative_ones_are_refused() {
         let poller = Poller::new().unwrap();
         for own in [&poller.epoll, &poller.alarm, &poller.kick] {
-            let refused = poller.add(own.as_raw_fd(), 1, HandleEvents::READABLE);
+            let refused = poller.add(own.as_raw_fd(), 1, Some(HandleEvents::READABLE));
             assert_eq!(refused, Err(Errno::INVAL));
         }
         for negative in [-1, RawFd::MIN] {
-            let refused = poller.add(negative, 1, HandleEvents::READABLE);
+            let refused = poller.add(negative, 1, Some(HandleEvents::READABLE));
             assert_eq!(refused, Err(Errno::BADF));
         }
     }

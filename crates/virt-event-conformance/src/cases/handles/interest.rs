@@ -1,7 +1,7 @@
 //! H4: interest 0.
 
 use super::{BOTH, HANGUP, NONE, READABLE};
-use crate::fixtures::{closed_number, epoll_members, eventfd, pipe};
+use crate::fixtures::{closed_number, epoll_interest, eventfd, pipe};
 use crate::mutants::broken;
 use crate::mutants::handles::{AcceptsBad, Deferred, Tampering};
 use crate::{Capabilities, Case, Exam, Mutant};
@@ -187,12 +187,8 @@ fn kernel_knows_at_once(exam: &Exam) {
     const EPOLLOUT: u32 = 4;
     let source = eventfd();
     let set = exam.subject().epoll_fd();
-    let interest = || {
-        epoll_members(set)
-            .into_iter()
-            .find(|(fd, _)| *fd == source.as_raw_fd())
-            .map(|(_, events)| events & (EPOLLIN | EPOLLOUT))
-    };
+    let interest =
+        || epoll_interest(set, source.as_raw_fd()).map(|events| events & (EPOLLIN | EPOLLOUT));
     let watch = exam.watch(&source, READABLE);
     assert_eq!(interest(), Some(EPOLLIN), "after the add");
     exam.update(watch.id, BOTH);
