@@ -115,7 +115,7 @@ mod tests {
             ),
             (
                 "headline",
-                "one event costs 1.10 µs to 1.10 µs of CPU time on these loops, and 2.50 ms",
+                "one event costs 1.10 – 1.10 µs of CPU time on these loops, and 2.50 ms",
             ),
             ("budget", "| 4 | – | – | – | – | *0.80 / 0.41* |"),
             ("bounds", "| a bound | ≤ 1.15 | 1.200 | **not met** |"),

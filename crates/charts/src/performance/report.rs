@@ -133,22 +133,9 @@ impl Report {
         self.rows.iter().find(is_it)
     }
 
-    /// The row of the host's own source that a row is compared with.
+    /// The row of the host's own source that a row of ours is compared with.
     pub fn host_of(&self, row: &Row) -> Option<&Row> {
-        row.to_host?;
-        let host = match &*row.r#loop {
-            native if native.ends_with("-native") => native.to_owned(),
-            "libvirt-glib" | "glib-native-recursive" => "glib-native".to_owned(),
-            on => format!("{on}-native"),
-        };
-        // Those with a budget are compared with the only ones that have none.
-        let family = row.workload.split('/').next()?;
-        let workload = match family.strip_suffix("-budget") {
-            Some("ping-pong") => "ping-pong/0",
-            Some(other) => other,
-            None => &row.workload,
-        };
-        self.row(workload, &host)
+        self.row(&row.workload, &format!("{}-native", row.r#loop))
     }
 
     /// A row divided by that of libvirt's default loop, and whether that is

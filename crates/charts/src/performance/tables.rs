@@ -3,9 +3,9 @@
 use anyhow::{Context, bail};
 
 use super::grid::{Column, grid};
-use super::loops::{self, ADAPTERS, FIVE, OURS, implementations};
+use super::loops::{self, ADAPTERS, OURS, implementations};
 use super::report::{Bound, Lateness, Report, Row};
-use crate::number::{percent, ratio, time, whole};
+use crate::number::{between, percent, ratio, time, whole};
 
 /// The figures of this name.
 ///
@@ -50,19 +50,26 @@ fn machine(report: &Report) -> String {
 
 /// The sentence below the chart that says most.
 fn headline(report: &Report) -> anyhow::Result<String> {
-    let cost = |on: &&str| Some(report.row("ping-pong/10000", on)?.ns_cpu);
-    let ours: Vec<_> = FIVE.iter().filter_map(cost).collect();
-    let peer = cost(&"libvirt-default").context("libvirt's default loop was not measured")?;
-    let least = ours.iter().copied().reduce(f64::min);
-    let most = ours.iter().copied().reduce(f64::max);
-    let (least, most) = least.zip(most).context("no loop of ours was measured")?;
-    Ok(format!(
-        "Beside 10,000 idle watches one event costs {} to {} of CPU time on these loops, and {} \
-         on libvirt's default loop.",
-        time(least),
-        time(most),
-        time(peer)
-    ))
+    let row = |on: &&str| report.row("ping-pong/10000", on);
+    let ours: Vec<_> = OURS.iter().filter_map(row).collect();
+    let peer = row(&"libvirt-default").context("libvirt's default loop was not measured")?;
+    let costs = ours.iter().map(|row| row.ns_cpu);
+    let least = costs.clone().reduce(f64::min);
+    let (least, most) = least
+        .zip(costs.reduce(f64::max))
+        .context("no loop of ours was measured")?;
+    let sentence = format!(
+        "Beside 10,000 idle watches one event costs {} of CPU time on these loops, and {} on \
+         libvirt's default loop.",
+        between(least, most),
+        time(peer.ns_cpu)
+    );
+    let unsure = ours.iter().any(|row| row.inconclusive) || peer.inconclusive;
+    Ok(if unsure {
+        format!("{sentence} (Not all of it is conclusive: the machine was busy.)")
+    } else {
+        sentence
+    })
 }
 
 fn idle(report: &Report) -> String {
@@ -380,6 +387,8 @@ fn remarks(row: &Row) -> String {
         row.per_second
             .map(|rate| format!("{} a second", whole(rate))),
         late,
+        row.has_daemon()
+            .then(|| format!("lowest {}", whole(row.lowest))),
         row.inconclusive.then(|| "*inconclusive*".to_owned()),
     ];
     remarks.into_iter().flatten().collect::<Vec<_>>().join(", ")
