@@ -152,7 +152,7 @@ pub(crate) fn bench(arguments: &[OsString]) -> Command {
     command
 }
 
-/// Draws what [`bench`] has written down.
+/// Draws what [`bench()`] has written down.
 pub(crate) fn charts() -> Command {
     cargo(["run", "-p", "charts", "--", "performance"])
 }
