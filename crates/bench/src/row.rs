@@ -22,6 +22,9 @@ pub(crate) struct Row {
     /// CPU time, but wall time for cross-thread and event-storm, and bytes for
     /// memory.
     pub(crate) spread: f64,
+    /// Of the cost that counts, in its unit: the lowest of the rounds. It says more
+    /// than the median where a daemon has a part in it.
+    pub(crate) lowest: f64,
     /// Whether the spread is too great to say anything.
     pub(crate) inconclusive: bool,
     /// The cost that counts divided by the floor's, where that was measured; so
@@ -85,6 +88,7 @@ impl Row {
             ns_wall: cell.wall.median,
             ns_cpu: cell.cpu.median,
             spread: cell.cost().spread,
+            lowest: cell.cost().lowest,
             inconclusive: cell.is_inconclusive(),
             to_floor: to(Contender::Floor),
             to_host: to_host.filter(|_| !about_fairness),

@@ -307,6 +307,7 @@ mod tests {
             ns_wall: 1_700.0,
             ns_cpu: 1_650.0,
             spread: 0.021,
+            lowest: 1_600.0,
             inconclusive,
             to_floor: Some(1.0),
             to_host: None,

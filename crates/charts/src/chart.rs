@@ -4,6 +4,8 @@ use anyhow::anyhow;
 use plotters::chart::SeriesLabelPosition;
 use plotters::prelude::*;
 
+use crate::palette::{FONT, Hue, INK, WIDTH};
+
 /// Several curves with one scale.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Panel {
@@ -29,20 +31,6 @@ pub struct Curve {
     pub points: Vec<(f64, f64)>,
 }
 
-/// Colours that can be told apart, by the colour-blind too, and stand out from
-/// white as from black.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hue {
-    /// The first.
-    Blue,
-    /// The second.
-    Orange,
-    /// The third.
-    Green,
-    /// The fourth.
-    Purple,
-}
-
 /// How a curve is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Weight {
@@ -52,22 +40,6 @@ pub enum Weight {
     Strong,
 }
 
-impl Hue {
-    fn colour(self) -> RGBColor {
-        match self {
-            Self::Blue => RGBColor(0x2f, 0x81, 0xd6),
-            Self::Orange => RGBColor(0xd9, 0x73, 0x1a),
-            Self::Green => RGBColor(0x2c, 0x93, 0x5c),
-            Self::Purple => RGBColor(0xa0, 0x62, 0xc8),
-        }
-    }
-}
-
-/// Text and lines. There is no background.
-const INK: RGBColor = RGBColor(0x80, 0x80, 0x80);
-
-const FONT: &str = "sans-serif";
-const WIDTH: u32 = 760;
 const HEIGHT_OF_PANEL: u32 = 190;
 
 /// Draws the panels; `across` is what goes from left to right.

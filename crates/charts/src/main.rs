@@ -1,11 +1,14 @@
 //! `charts soak [--out FILE] LOOP.csv…` draws the files that the scene `soak`
-//! writes, and prints their figures as Markdown.
+//! writes, and prints their figures as Markdown. `charts performance`, in the root
+//! of the workspace, draws the figures of the benchmark and writes them into the
+//! pages that show them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use charts::draw;
+use charts::performance;
 use charts::soak::{self, Soak};
 use lexopt::prelude::*;
 
@@ -24,7 +27,8 @@ fn main() -> anyhow::Result<()> {
     }
     match chart.as_deref() {
         Some("soak") if !files.is_empty() => draw_soak(&files, out.as_deref()),
-        _ => bail!("usage: charts soak [--out FILE] LOOP.csv..."),
+        Some("performance") if files.is_empty() && out.is_none() => write_performance(),
+        _ => bail!("usage: charts soak [--out FILE] LOOP.csv..., or charts performance"),
     }
 }
 
@@ -41,5 +45,19 @@ fn draw_soak(files: &[PathBuf], out: Option<&Path>) -> anyhow::Result<()> {
     fs::write(out, svg).with_context(|| format!("write {}", out.display()))?;
     println!("{}", soak::table(&soaks)?);
     eprintln!("charts: drew {}", out.display());
+    Ok(())
+}
+
+fn write_performance() -> anyhow::Result<()> {
+    for (path, text) in performance::files(Path::new(""))? {
+        if fs::read_to_string(&path).is_ok_and(|old| old == text) {
+            continue;
+        }
+        if let Some(directory) = path.parent() {
+            fs::create_dir_all(directory)?;
+        }
+        fs::write(&path, text).with_context(|| format!("write {}", path.display()))?;
+        eprintln!("charts: wrote {}", path.display());
+    }
     Ok(())
 }

@@ -156,6 +156,11 @@ pub(crate) fn bench(arguments: &[OsString]) -> Command {
     command
 }
 
+/// Draws what [`bench()`] has written down.
+pub(crate) fn charts() -> Command {
+    cargo(["run", "-p", "charts", "--", "performance"])
+}
+
 /// Whether the arguments for cargo say which packages they mean. A `--workspace`
 /// of ours would override them, and cargo refuses two.
 fn selects_packages(arguments: &[OsString]) -> bool {

@@ -72,6 +72,8 @@ fn run(task: Task) -> Result<(), Failure> {
             cargo::run(cargo::supervisor())?;
             Err(cargo::replace_by(cargo::bench(&arguments)))
         }
+        // It needs no package of the system's.
+        Task::Charts => Err(cargo::replace_by(cargo::charts())),
         Task::Instructions(arguments) => {
             setup::ensure(&[Purpose::Build, Purpose::Valgrind])?;
             instructions::run(&arguments)

@@ -14,7 +14,10 @@ Usage: cargo xtask COMMAND [ARGUMENTS]
                        `--long` also the tests that take minutes
   conformance          setup, then every case of the contract on every
                        implementation; writes docs/conformance.md
-  bench [ARGUMENTS]    setup, then the benchmarks, optimised
+  bench [ARGUMENTS]    setup, then the benchmarks, optimised; `--json FILE`
+                       writes the figures down
+  charts               draw docs/performance.json, which is such a file, and
+                       put its figures into the pages that show them
   instructions [--write]
                        setup, then the instructions of the hot paths against
                        their budgets; `--write` takes new ones
@@ -37,6 +40,7 @@ pub(crate) enum Task {
     Test(Vec<OsString>),
     Conformance(Vec<OsString>),
     Bench(Vec<OsString>),
+    Charts,
     Instructions(Vec<String>),
     Valgrind(Vec<String>),
     Soak,
@@ -54,6 +58,7 @@ impl Task {
         match command.to_str() {
             Some("help" | "--help" | "-h") => Ok(Self::Help),
             Some("setup") => alone("setup", &rest, Self::Setup),
+            Some("charts") => alone("charts", &rest, Self::Charts),
             Some("soak") => alone("soak", &rest, Self::Soak),
             Some("ci") => alone("ci", &rest, Self::Ci),
             Some("demo") => Ok(Self::Demo(rest)),
@@ -131,6 +136,7 @@ mod tests {
             "test",
             "conformance",
             "bench",
+            "charts",
             "instructions",
             "valgrind",
             "soak",
