@@ -17,7 +17,7 @@ pub(crate) struct Deadlines {
     nodes: Vec<Node>,
     queues: Slab<Queue>,
     by_period: IdMap<i32, Slot>,
-    /// The queues with something in them. A binary heap.
+    /// The queues. A binary heap.
     heap: Vec<HeapItem>,
 }
 
@@ -38,11 +38,16 @@ struct Queue {
     last: Option<Slot>,
     /// How many nodes name it.
     members: usize,
-    /// Where it is in the heap; [`NOWHERE`] while it is empty.
+    /// Where it is in the heap.
     place: usize,
 }
 
-const NOWHERE: usize = usize::MAX;
+/// When an empty queue is due.
+const NEVER: Moment = Moment::MAX;
+
+/// With so many queues or fewer, those that nobody is for are kept: a program
+/// that changes between a few periods is not to make a queue each time.
+const KEPT: usize = 16;
 
 #[derive(Clone, Copy)]
 struct HeapItem {
@@ -54,6 +59,7 @@ impl Deadlines {
     /// What is due first, and when.
     pub(crate) fn first(&self) -> Option<(Moment, Slot)> {
         let item = self.heap.first()?;
+        // None if even the first queue is empty.
         let first = self.queues[index(item.queue)].first?;
         Some((item.deadline, first))
     }
@@ -118,15 +124,20 @@ impl Deadlines {
             Some(queue) if self.queues[index(queue)].period == period => return queue,
             _ => self.leave(timer),
         }
-        let queues = &mut self.queues;
+        let (queues, heap) = (&mut self.queues, &mut self.heap);
         let queue = *self.by_period.entry(period).or_insert_with(|| {
-            slot(queues.insert(Queue {
+            let queue = slot(queues.insert(Queue {
                 period,
                 first: None,
                 last: None,
                 members: 0,
-                place: NOWHERE,
-            }))
+                place: heap.len(),
+            }));
+            heap.push(HeapItem {
+                deadline: NEVER,
+                queue,
+            });
+            queue
         });
         self.queues[index(queue)].members += 1;
         self.nodes[index(timer)].queue = Some(queue);
@@ -141,9 +152,13 @@ impl Deadlines {
         };
         let members = &mut self.queues[index(queue)].members;
         *members -= 1;
-        if *members == 0 {
+        if *members == 0 && self.queues.len() > KEPT {
             let queue = self.queues.remove(index(queue));
             self.by_period.remove(&queue.period);
+            self.heap.swap_remove(queue.place);
+            if queue.place < self.heap.len() {
+                self.settle(queue.place);
+            }
         }
     }
 
@@ -166,25 +181,9 @@ impl Deadlines {
     /// Moves a queue to where it belongs in the heap.
     fn first_changed(&mut self, queue: Slot) {
         let Queue { first, place, .. } = self.queues[index(queue)];
-        let deadline = first.map(|first| self.nodes[index(first)].deadline);
-        match (deadline, place) {
-            (None, NOWHERE) => {}
-            (None, place) => {
-                self.heap.swap_remove(place);
-                self.queues[index(queue)].place = NOWHERE;
-                if place < self.heap.len() {
-                    self.settle(place);
-                }
-            }
-            (Some(deadline), NOWHERE) => {
-                self.heap.push(HeapItem { deadline, queue });
-                self.settle(self.heap.len() - 1);
-            }
-            (Some(deadline), place) => {
-                self.heap[place].deadline = deadline;
-                self.settle(place);
-            }
-        }
+        let first = first.map(|first| self.nodes[index(first)].deadline);
+        self.heap[place].deadline = first.unwrap_or(NEVER);
+        self.settle(place);
     }
 
     /// Moves the item at `place` up or down to where it belongs.
@@ -253,19 +252,21 @@ mod tests {
     }
 
     #[test]
-    fn off_and_on_keeps_the_queue_and_another_period_ends_it() {
+    fn queues_that_nobody_is_for_are_few() {
         let mut deadlines = Deadlines::default();
-        deadlines.set(0, millis(1), 10);
-        deadlines.unset(0);
-        assert_eq!((deadlines.first(), deadlines.queues.len()), (None, 1));
-        deadlines.set(0, millis(1), 20);
-        deadlines.set(0, millis(2), 30);
-        assert_eq!(deadlines.queues.len(), 1);
-        assert_eq!(deadlines.first(), Some((30, 0)));
+        for period in 1..1_000 {
+            deadlines.set(0, millis(period), 10);
+            deadlines.unset(0);
+            deadlines.set(0, millis(period), 20);
+            assert_eq!(deadlines.first(), Some((20, 0)));
+        }
+        assert!(deadlines.queues.len() <= KEPT + 1);
+        assert_eq!(deadlines.queues.len(), deadlines.by_period.len());
         deadlines.forget(0);
-        assert_eq!((deadlines.queues.len(), deadlines.by_period.len()), (0, 0));
+        assert_eq!(deadlines.first(), None);
         deadlines.forget(0);
         deadlines.forget(7);
+        assert!(deadlines.queues.iter().all(|(_, queue)| queue.members == 0));
     }
 
     #[test]

@@ -86,7 +86,7 @@ impl Reactor {
             return Stats::default();
         }
         let mut state = self.lock();
-        let report = state.check_running(&self.poller, true);
+        let report = state.check_running(&self.poller, true, sys::now_coarse);
         let stats = Stats {
             watches: state.handles.len(),
             timers: state.timers.len(),
@@ -133,7 +133,7 @@ impl EventImpl for Reactor {
         }
         let events = known(events);
         let mut state = self.lock();
-        let report = state.check_running(&self.poller, false);
+        let report = state.check_running(&self.poller, false, sys::now_coarse);
         let added = state.handles.add(&self.poller, fd, events, callback);
         if let Ok(watch) = added {
             if state.handles.is_always_ready(watch) {
@@ -161,7 +161,7 @@ impl EventImpl for Reactor {
             return;
         }
         let mut state = self.lock();
-        let report = state.check_running(&self.poller, false);
+        let report = state.check_running(&self.poller, false, sys::now_coarse);
         let updated = state.handles.update(&self.poller, watch, known(events));
         if state.handles.is_always_ready(watch) {
             state.kick(&self.poller);
@@ -176,7 +176,7 @@ impl EventImpl for Reactor {
             return Err(Error::Forked);
         }
         let mut state = self.lock();
-        let report = state.check_running(&self.poller, false);
+        let report = state.check_running(&self.poller, false, sys::now_coarse);
         let removed = state.handles.remove(&self.poller, watch);
         let result = match removed {
             None => Err(Error::UnknownWatch(watch)),
@@ -203,7 +203,7 @@ impl EventImpl for Reactor {
         }
         let now = sys::now();
         let mut state = self.lock();
-        let report = state.check_running(&self.poller, false);
+        let report = state.check_running(&self.poller, false, || now);
         let added = state.timers.add(period, callback, now);
         state.advance_alarm(&self.poller);
         drop(state);
@@ -217,7 +217,7 @@ impl EventImpl for Reactor {
         }
         let now = sys::now();
         let mut state = self.lock();
-        let report = state.check_running(&self.poller, false);
+        let report = state.check_running(&self.poller, false, || now);
         state.timers.update(timer, period, now);
         state.advance_alarm(&self.poller);
         drop(state);
@@ -229,7 +229,7 @@ impl EventImpl for Reactor {
             return Err(Error::Forked);
         }
         let mut state = self.lock();
-        let report = state.check_running(&self.poller, false);
+        let report = state.check_running(&self.poller, false, sys::now_coarse);
         let removed = state.timers.remove(timer);
         let result = match removed {
             None => Err(Error::UnknownTimer(timer)),

@@ -206,12 +206,17 @@ impl State {
     }
 
     /// Looks whether the loop is run, at most every so often unless
-    /// `thorough`.
-    pub(crate) fn check_running(&mut self, poller: &Poller, thorough: bool) -> Option<Report> {
+    /// `thorough`. The time is asked for only where the loop is not in a turn.
+    pub(crate) fn check_running(
+        &mut self,
+        poller: &Poller,
+        thorough: bool,
+        now: impl FnOnce() -> Moment,
+    ) -> Option<Report> {
         if self.turning.is_some() {
             return None;
         }
-        let now = now_coarse();
+        let now = now();
         if !thorough && !self.watchdog.is_due(now) {
             return None;
         }

@@ -302,8 +302,8 @@ impl Reactor {
 
         // The alarm goes off when the earliest timer is due. Without it none is,
         // and the exact time need not be known.
-        let moment = found.alarm.then(sys::now);
-        let moment = state.timers.begin_iteration(moment);
+        let exactly = found.alarm.then(sys::now);
+        let moment = state.timers.begin_iteration(exactly);
         state.counters.iterations += 1;
         // A callback that always panics must not starve the others: the first
         // panic goes on when the iteration is done. The panic hook has reported
@@ -316,13 +316,16 @@ impl Reactor {
             None => {}
         };
         let mut panic;
-        let mut now = self.time_of_calls();
+        let mut now = exactly.unwrap_or_else(|| self.time_of_calls());
+        let calls_come_first = !state.batch.is_empty();
         while let Some(ready) = state.batch.pop_front() {
             (state, panic) = self.call_handle(state, ready, &mut now)?;
             note(panic);
         }
         if found.alarm {
-            now = sys::now();
+            if calls_come_first {
+                now = sys::now();
+            }
             while let Some(due) = state.timers.take_due(moment, now) {
                 (state, panic) = self.call_timeout(state, due, &mut now)?;
                 note(panic);
@@ -335,7 +338,7 @@ impl Reactor {
             note(panic);
         }
         if frees > 0 {
-            now = sys::now();
+            now = now.max(sys::now_coarse());
         }
         state.settle(&self.poller, now, found.kick, keep_wakes);
         Ok((state, first_panic))

@@ -32,7 +32,7 @@ macro_rules! paths {
 pub(crate) const PATHS: &[Path] = paths! {
     change: update_handle, update_timeout, update_timeout_earlier;
     come_and_go: add_and_remove_handle, add_and_remove_timeout;
-    turn: event, event_beside_1000_idle, event_of_64, event_of_a_host, zero_timer,
+    turn: event, event_in_a_run, event_beside_1000_idle, event_of_64, event_of_a_host, zero_timer,
         timer_of_1000;
     through_libvirt: libvirt_update_handle, libvirt_update_timeout,
         libvirt_add_and_remove_handle, libvirt_event;

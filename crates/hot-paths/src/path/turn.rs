@@ -24,6 +24,33 @@ pub(super) fn event() -> u64 {
     TIMES
 }
 
+/// The same where the loop runs until it is stopped, with the read and the kick
+/// of the callback.
+#[inline(never)]
+pub(super) fn event_in_a_run() -> u64 {
+    let reactor = reactor();
+    let event_loop = EventLoop::attach(&reactor).expect("nobody else drives it");
+    let fd = Arc::new(event_fd());
+    let (ball, handle) = (Arc::clone(&fd), event_loop.handle());
+    let mut played = 0;
+    let callback = HandleCallback::new(move |_, _, _| {
+        take(&ball);
+        kick(&ball);
+        played += 1;
+        if played % TIMES == 0 {
+            handle.stop();
+        }
+    });
+    reactor
+        .add_handle(fd.as_raw_fd(), HandleEvents::READABLE, callback)
+        .expect("the descriptor is open");
+    kick(&fd);
+    let mut act = || event_loop.run().expect("the kernel lets it");
+    act();
+    counted(1, &mut act);
+    TIMES
+}
+
 /// The same beside a thousand watches on which nothing happens.
 #[inline(never)]
 pub(super) fn event_beside_1000_idle() -> u64 {
