@@ -15,6 +15,10 @@ use crate::workload::{Place, Rounds, Workload};
 pub(crate) enum Contender {
     /// The same work by the bare system calls: what the kernel itself costs
     Floor,
+    /// The floor with what ours owe to other threads and to who has to know
+    /// what is slow: a lock around all but the wait and the call, and two looks
+    /// at the coarse clock. And a change of interest as ours make it
+    FloorShared,
     /// Our reactor, driven by the built-in loop
     Builtin,
     /// Our reactor on a mio poll
@@ -51,6 +55,7 @@ pub(crate) enum Contender {
 impl Contender {
     pub(crate) const ALL: &'static [Self] = &[
         Self::Floor,
+        Self::FloorShared,
         Self::Builtin,
         Self::Mio,
         Self::Tokio,
@@ -72,6 +77,7 @@ impl Contender {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Floor => "floor",
+            Self::FloorShared => "floor-shared",
             Self::Builtin => "builtin",
             Self::Mio => "mio",
             Self::Tokio => "tokio",
@@ -101,7 +107,11 @@ impl Contender {
             Self::Glib | Self::GlibNative | Self::GlibNativeRecursive | Self::LibvirtGlib => {
                 Some(Self::GlibNative)
             }
-            Self::Floor | Self::Builtin | Self::LibvirtDefault | Self::Libvirtaio => None,
+            Self::Floor
+            | Self::FloorShared
+            | Self::Builtin
+            | Self::LibvirtDefault
+            | Self::Libvirtaio => None,
         }
     }
 
@@ -151,6 +161,7 @@ impl Contender {
     pub(crate) fn prepare(self, workload: Workload, place: Place<'_>) -> Result<Box<dyn Rounds>> {
         let entry = match self {
             Self::Floor => return workload.on_floor(place),
+            Self::FloorShared => return workload.on_shared_floor(),
             Self::Builtin => Entry::by_libvirt(Builtin::install()?),
             Self::Mio => Entry::by_libvirt(Mio::new()?.installed()?),
             Self::Tokio => Entry::by_libvirt(Tokio::current_thread()?.installed()?),

@@ -116,6 +116,9 @@ fn every_loop_does_every_workload() {
             does(r#loop, workload);
         }
     }
+    for workload in ["ping-pong/0", "ping-pong/10000", "update-handle"] {
+        does("floor-shared", workload);
+    }
 }
 
 #[test]
@@ -343,6 +346,7 @@ fn the_json_has_these_keys() {
     let always = [
         "inconclusive",
         "loop",
+        "lowest",
         "ns_cpu",
         "ns_wall",
         "spread",
@@ -394,7 +398,8 @@ fn what_cannot_be_done_is_said_once_and_the_rest_is_measured() {
     let expected = |row: &&serde_json::Value| row["loop"] != "libvirtaio";
     assert_eq!(
         rows.iter().filter(expected).count(),
-        LOOPS.len() + NATIVE.len()
+        LOOPS.len() + NATIVE.len() + 1,
+        "and the shared floor"
     );
     let not_measured = report["not_measured"].as_array().unwrap();
     let too_many = |it: &&serde_json::Value| it["workload"] == "ping-pong/10000";

@@ -39,8 +39,12 @@ impl Workload {
 
     /// Whether it can be done on this loop, and means something there.
     pub(crate) fn is_for(self, contender: Contender) -> bool {
-        if contender == Contender::Libvirtaio {
-            return self.is_for_libvirtaio();
+        match contender {
+            Contender::Libvirtaio => return self.is_for_libvirtaio(),
+            Contender::FloorShared => {
+                return matches!(self, Self::PingPong { .. } | Self::UpdateHandle);
+            }
+            _ => {}
         }
         match self {
             Self::PingPong { .. } | Self::Active { .. } | Self::CrossThread => true,

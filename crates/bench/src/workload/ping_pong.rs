@@ -2,9 +2,11 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::Result;
 use rustix::event::epoll;
+use rustix::time::{ClockId, Timespec, clock_gettime};
 
 use super::Rounds;
 use crate::event_fd::EventFd;
@@ -43,6 +45,13 @@ impl Floor {
 
 impl Rounds for Floor {
     fn round(&mut self, operations: u64) -> Result<Sample> {
+        self.play(operations, || ())
+    }
+}
+
+impl Floor {
+    /// One round, with something before and after each call.
+    fn play(&self, operations: u64, mut around: impl FnMut()) -> Result<Sample> {
         let mut events = Vec::with_capacity(64);
         let mut left = operations;
         self.ball.add(1);
@@ -52,14 +61,42 @@ impl Rounds for Floor {
             let buffer = rustix::buffer::spare_capacity(&mut events);
             epoll::wait(&self.epoll, buffer, None)?;
             for _ in &events {
+                around();
                 self.ball.take();
                 left -= 1;
                 if left > 0 {
                     self.ball.add(1);
                 }
+                around();
             }
         }
         Ok(stopwatch.stop())
+    }
+}
+
+/// The floor of a loop whose watches other threads may change, and whose slow
+/// callbacks are noticed: before and after each call a lock is taken and given
+/// back, and the coarse clock looked at.
+pub(super) struct SharedFloor {
+    floor: Floor,
+    state: Mutex<Timespec>,
+}
+
+impl SharedFloor {
+    pub(super) fn new(idle: u32) -> Result<Self> {
+        Ok(Self {
+            floor: Floor::new(idle)?,
+            state: Mutex::new(Timespec::default()),
+        })
+    }
+}
+
+impl Rounds for SharedFloor {
+    fn round(&mut self, operations: u64) -> Result<Sample> {
+        self.floor.play(operations, || {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            *state = clock_gettime(ClockId::MonotonicCoarse);
+        })
     }
 }
 

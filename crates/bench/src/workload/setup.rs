@@ -49,6 +49,15 @@ impl Workload {
         })
     }
 
+    /// Sets it up without a loop, but with a lock around what a loop keeps.
+    pub(crate) fn on_shared_floor(self) -> Result<Box<dyn Rounds>> {
+        Ok(match self {
+            Self::PingPong { idle } => Box::new(ping_pong::SharedFloor::new(idle)?),
+            Self::UpdateHandle => Box::new(update_handle::SharedFloor::new()?),
+            other => bail!("{other} is not for a floor with a lock"),
+        })
+    }
+
     /// Sets it up on a loop.
     pub(crate) fn on_loop(self, mut entry: Entry, place: Place<'_>) -> Result<Box<dyn Rounds>> {
         if let Some(budget) = self.budget() {

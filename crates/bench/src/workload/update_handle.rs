@@ -5,6 +5,7 @@
 //! measured there is the other thread's time alone, the wait for a lock included.
 
 use std::ffi::c_int;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::Result;
 use rustix::event::epoll;
@@ -91,6 +92,48 @@ impl Rounds for Floor {
                 .bare
                 .round(operations, Whose::Thread, || busy.serve(), toggle),
         }
+    }
+}
+
+/// As ours do it: the descriptor stays in the set, and is parked there with
+/// `EPOLLONESHOT`, under a lock.
+pub(super) struct SharedFloor {
+    bare: gate::Bare,
+    toggled: EventFd,
+    enabled: Mutex<bool>,
+}
+
+impl SharedFloor {
+    pub(super) fn new() -> Result<Self> {
+        let floor = Self {
+            bare: gate::Bare::new()?,
+            toggled: EventFd::new()?,
+            enabled: Mutex::new(false),
+        };
+        let data = epoll::EventData::new_u64(0);
+        let parked = epoll::EventFlags::ONESHOT;
+        epoll::add(floor.bare.epoll(), &floor.toggled, data, parked)?;
+        Ok(floor)
+    }
+}
+
+impl Rounds for SharedFloor {
+    fn round(&mut self, operations: u64) -> Result<Sample> {
+        let epoll = self.bare.epoll();
+        let toggle = || {
+            let mut enabled = self.enabled.lock().unwrap_or_else(PoisonError::into_inner);
+            *enabled = !*enabled;
+            let flags = if *enabled {
+                epoll::EventFlags::IN
+            } else {
+                epoll::EventFlags::ONESHOT
+            };
+            let data = epoll::EventData::new_u64(0);
+            epoll::modify(epoll, &self.toggled, data, flags)?;
+            Ok(())
+        };
+        self.bare
+            .round(operations, Whose::Process, gate::never, toggle)
     }
 }
 

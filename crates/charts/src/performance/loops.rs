@@ -1,5 +1,8 @@
 //! Who is on the charts and in the tables, by the names of the command line.
 
+/// Those without a loop.
+pub(super) const FLOORS: [&str; 2] = ["floor", "floor-shared"];
+
 /// Those with our reactor, but for tokio's second runtime.
 pub(super) const FIVE: [&str; 5] = ["builtin", "mio", "tokio", "calloop", "glib"];
 
@@ -29,7 +32,7 @@ pub(super) fn implementations() -> Vec<&'static str> {
 
 /// All of them.
 pub(super) fn everybody() -> Vec<&'static str> {
-    [&["floor"], &OURS[..], &HOSTS, &PEERS].concat()
+    [&FLOORS[..], &OURS, &HOSTS, &PEERS].concat()
 }
 
 pub(super) fn is_ours(name: &str) -> bool {

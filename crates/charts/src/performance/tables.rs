@@ -395,7 +395,7 @@ fn remarks(row: &Row) -> String {
 }
 
 fn with_floor() -> Vec<&'static str> {
-    let mut loops = vec!["floor"];
+    let mut loops = loops::FLOORS.to_vec();
     loops.extend(implementations());
     loops
 }
