@@ -15,6 +15,7 @@ Usage: cargo xtask COMMAND [ARGUMENTS]
   conformance          setup, then every case of the contract on every
                        implementation; writes docs/conformance.md
   bench [ARGUMENTS]    setup, then the benchmarks, optimised
+  scaling [ARGUMENTS]  setup, then the tables of docs/scaling.md, optimised
   instructions [--write]
                        setup, then the instructions of the hot paths against
                        their budgets; `--write` takes new ones
@@ -37,6 +38,7 @@ pub(crate) enum Task {
     Test(Vec<OsString>),
     Conformance(Vec<OsString>),
     Bench(Vec<OsString>),
+    Scaling(Vec<OsString>),
     Instructions(Vec<String>),
     Valgrind(Vec<String>),
     Soak,
@@ -60,6 +62,7 @@ impl Task {
             Some("test") => Ok(Self::Test(rest)),
             Some("conformance") => Ok(Self::Conformance(rest)),
             Some("bench") => Ok(Self::Bench(rest)),
+            Some("scaling") => Ok(Self::Scaling(rest)),
             Some("instructions") => Ok(Self::Instructions(words(&rest))),
             Some("valgrind") => Ok(Self::Valgrind(words(&rest))),
             _ => Err(format!(
@@ -131,6 +134,7 @@ mod tests {
             "test",
             "conformance",
             "bench",
+            "scaling",
             "instructions",
             "valgrind",
             "soak",
