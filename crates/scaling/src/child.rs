@@ -26,7 +26,7 @@ pub(crate) const DEPTHS: [u64; 2] = [1, 100];
 pub(crate) const WORK: [u64; 3] = [0, 1_000, 10_000];
 
 /// How often a backlog is worked off in a process.
-const BACKLOGS: usize = 5;
+const BACKLOGS: usize = 3;
 
 /// How many events there are where there is no rate.
 const FLAT_OUT: usize = 40_000;
@@ -116,16 +116,19 @@ pub(crate) fn measure(measurement: Measurement, quick: bool) -> Result<()> {
     match measurement {
         Measurement::Whole(kind, count) => {
             let mut connections = Connections::open(kind, count)?;
+            // Pings would count as calls.
+            calls(&connections)?;
+            connections.keep_alive()?;
             // Two pings on each.
             say("idle", connections.idle(time(10))?);
             for rate in RATES {
                 paced(&mut connections, rate, time(4))?;
             }
             backlogs(&mut connections)?;
-            calls(&connections)?;
         }
         Measurement::Events(kind, count) => {
             let mut connections = Connections::open(kind, count)?;
+            connections.keep_alive()?;
             backlogs(&mut connections)?;
             flat_out(&mut connections)?;
         }
@@ -164,7 +167,7 @@ fn backlogs(connections: &mut Connections) -> Result<()> {
 }
 
 fn calls(connections: &Connections) -> Result<()> {
-    let calls = 5_000;
+    let calls = 2_000;
     let cost = connections.calls(calls)?;
     let each = |time: Duration| time.as_secs_f64() / calls as f64;
     say("call-rate", 1.0 / each(cost.took));

@@ -1,5 +1,4 @@
-//! Connections to a real libvirtd, all with keepalive and subscribed to what
-//! happens to domains. There is one domain, of libvirt's test driver; each time
+//! Connections to a real libvirtd, all subscribed to what happens to domains. There is one domain, of libvirt's test driver; each time
 //! it is paused or let go on, each connection hears of it.
 
 use std::sync::Arc;
@@ -82,6 +81,17 @@ impl Connections {
             tally,
             _daemon: daemon,
         })
+    }
+
+    /// Starts keepalive on all of them, as a real program would.
+    pub(crate) fn keep_alive(&self) -> Result<()> {
+        let (interval, count) = KEEPALIVE;
+        for (at, (monitor, _)) in self.subscriptions.iter().enumerate() {
+            let connection = monitor.connection();
+            self.loops
+                .on(at, || connection.set_keep_alive(interval, count))?;
+        }
+        Ok(())
     }
 
     /// The share of a processor that the loops need while nothing happens.
@@ -185,9 +195,7 @@ impl Connections {
 }
 
 fn connect(uri: &str) -> Result<Connect> {
-    let connection = Connect::open(Some(uri)).with_context(|| format!("cannot open {uri}"))?;
-    connection.set_keep_alive(KEEPALIVE.0, KEEPALIVE.1)?;
-    Ok(connection)
+    Connect::open(Some(uri)).with_context(|| format!("cannot open {uri}"))
 }
 
 fn subscribed(uri: &str, tally: &Arc<Tally>) -> Result<(Monitor, Subscription)> {

@@ -125,6 +125,7 @@ fn ping_pong(rounds: u32, quick: bool) -> Result<()> {
             "2 ÷ builtin",
             "CPU of an event: builtin",
             "2 reactors",
+            "2 ÷ builtin by CPU",
         ],
     );
     for work in WORK {
@@ -138,6 +139,8 @@ fn ping_pong(rounds: u32, quick: bool) -> Result<()> {
         cells.extend(rates.map(whole));
         cells.push(format!("{:.2}", rates[2] / rates[0]));
         cells.extend([cpu, cpu_of_two].map(microseconds));
+        // What two processors could do that have nothing else to do.
+        cells.push(format!("{:.2}", 2.0 * cpu / cpu_of_two));
         table.row(&cells);
     }
     println!("{table}");
