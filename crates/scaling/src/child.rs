@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Error, Result, ensure};
 
-use crate::connections::{Connections, Cost};
+use crate::connections::{Connections, Cost, PING};
 use crate::loops::Kind;
 use crate::ping_pong::PingPong;
 use crate::table::median;
@@ -118,9 +118,10 @@ pub(crate) fn measure(measurement: Measurement, quick: bool) -> Result<()> {
             let mut connections = Connections::open(kind, count)?;
             // Pings would count as calls.
             calls(&connections)?;
-            connections.keep_alive()?;
-            // Two pings on each.
-            say("idle", connections.idle(time(10))?);
+            let ping = u64::from(PING.unsigned_abs());
+            connections.keep_alive(time(ping))?;
+            // Two of them on each.
+            say("idle", connections.idle(time(2 * ping))?);
             for rate in RATES {
                 paced(&mut connections, rate, time(4))?;
             }
@@ -128,7 +129,7 @@ pub(crate) fn measure(measurement: Measurement, quick: bool) -> Result<()> {
         }
         Measurement::Events(kind, count) => {
             let mut connections = Connections::open(kind, count)?;
-            connections.keep_alive()?;
+            connections.keep_alive(Duration::ZERO)?;
             backlogs(&mut connections)?;
             flat_out(&mut connections)?;
         }

@@ -17,9 +17,12 @@ use crate::clock;
 use crate::loops::{Kind, Loops};
 use crate::tally::Tally;
 
-/// What virsh does unless told otherwise: a ping after so many seconds without
-/// traffic, and the end of the connection after so many pings without an answer.
-const KEEPALIVE: (i32, u32) = (5, 6);
+/// A ping after so many seconds without traffic, and the end of the connection
+/// after so many pings without an answer.
+const KEEPALIVE: (i32, u32) = (PING, 6);
+
+/// Seconds between two pings of a connection.
+pub(crate) const PING: i32 = 5;
 
 /// Descriptors besides those of connections, which have two each.
 const RESERVE: u64 = 256;
@@ -83,10 +86,15 @@ impl Connections {
         })
     }
 
-    /// Starts keepalive on all of them, as a real program would.
-    pub(crate) fn keep_alive(&self) -> Result<()> {
+    /// Starts keepalive on all of them, one after the other over so long, as in a
+    /// program whose connections were not all opened at once.
+    pub(crate) fn keep_alive(&self, over: Duration) -> Result<()> {
         let (interval, count) = KEEPALIVE;
+        let began = Instant::now();
+        let each = over.as_secs_f64() / self.len() as f64;
         for (at, (monitor, _)) in self.subscriptions.iter().enumerate() {
+            let due = Duration::from_secs_f64(each * at as f64);
+            thread::sleep(due.saturating_sub(began.elapsed()));
             let connection = monitor.connection();
             self.loops
                 .on(at, || connection.set_keep_alive(interval, count))?;
