@@ -140,11 +140,12 @@ pub(crate) fn conformance(arguments: &[OsString]) -> Command {
     command
 }
 
-/// The supervisor of daemons, built as the benchmark is. With the benchmark, so
-/// that both are built from the same features.
-pub(crate) fn supervisor() -> Command {
-    let packages = ["-p", "bench", "-p", "virt-event-tests"];
-    let programs = ["--bin", "bench", "--bin", "rig-supervisor"];
+/// The supervisor of daemons, built as a program that measures is, which has the
+/// name of its package. With the program, so that both are built from the same
+/// features.
+pub(crate) fn supervisor(program: &str) -> Command {
+    let packages = ["-p", program, "-p", "virt-event-tests"];
+    let programs = ["--bin", program, "--bin", "rig-supervisor"];
     let mut command = cargo(["build", "--release"]);
     command.args(packages).args(programs);
     command
@@ -159,6 +160,12 @@ pub(crate) fn bench(arguments: &[OsString]) -> Command {
 /// Draws what [`bench()`] has written down.
 pub(crate) fn charts() -> Command {
     cargo(["run", "-p", "charts", "--", "performance"])
+}
+
+pub(crate) fn scaling(arguments: &[OsString]) -> Command {
+    let mut command = cargo(["run", "--release", "-p", "scaling", "--"]);
+    command.args(arguments);
+    command
 }
 
 /// Whether the arguments for cargo say which packages they mean. A `--workspace`

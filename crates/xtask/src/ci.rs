@@ -130,7 +130,10 @@ mod tests {
             }
         }
         unpublished.sort_unstable();
-        assert_eq!(unpublished, ["bench", "charts", "hot-paths", "xtask"]);
+        assert_eq!(
+            unpublished,
+            ["bench", "charts", "hot-paths", "scaling", "xtask"]
+        );
     }
 
     /// System calls and allocations are counted by tests of the workspace.

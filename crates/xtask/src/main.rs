@@ -69,11 +69,16 @@ fn run(task: Task) -> Result<(), Failure> {
             setup::ensure(&[Purpose::Build, Purpose::Bench])?;
             // A daemon of the benchmark's ends with its supervisor, which is
             // looked for beside the benchmark.
-            cargo::run(cargo::supervisor())?;
+            cargo::run(cargo::supervisor("bench"))?;
             Err(cargo::replace_by(cargo::bench(&arguments)))
         }
         // It needs no package of the system's.
         Task::Charts => Err(cargo::replace_by(cargo::charts())),
+        Task::Scaling(arguments) => {
+            setup::ensure(&[Purpose::Build, Purpose::Test])?;
+            cargo::run(cargo::supervisor("scaling"))?;
+            Err(cargo::replace_by(cargo::scaling(&arguments)))
+        }
         Task::Instructions(arguments) => {
             setup::ensure(&[Purpose::Build, Purpose::Valgrind])?;
             instructions::run(&arguments)

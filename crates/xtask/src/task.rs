@@ -18,6 +18,7 @@ Usage: cargo xtask COMMAND [ARGUMENTS]
                        writes the figures down
   charts               draw docs/performance.json, which is such a file, and
                        put its figures into the pages that show them
+  scaling [ARGUMENTS]  setup, then the tables of docs/scaling.md, optimised
   instructions [--write]
                        setup, then the instructions of the hot paths against
                        their budgets; `--write` takes new ones
@@ -41,6 +42,7 @@ pub(crate) enum Task {
     Conformance(Vec<OsString>),
     Bench(Vec<OsString>),
     Charts,
+    Scaling(Vec<OsString>),
     Instructions(Vec<String>),
     Valgrind(Vec<String>),
     Soak,
@@ -65,6 +67,7 @@ impl Task {
             Some("test") => Ok(Self::Test(rest)),
             Some("conformance") => Ok(Self::Conformance(rest)),
             Some("bench") => Ok(Self::Bench(rest)),
+            Some("scaling") => Ok(Self::Scaling(rest)),
             Some("instructions") => Ok(Self::Instructions(words(&rest))),
             Some("valgrind") => Ok(Self::Valgrind(words(&rest))),
             _ => Err(format!(
@@ -137,6 +140,7 @@ mod tests {
             "conformance",
             "bench",
             "charts",
+            "scaling",
             "instructions",
             "valgrind",
             "soak",
