@@ -48,9 +48,11 @@ pub(crate) struct State {
     pub(crate) attached: Option<NonZeroU64>,
     /// How many drivers were ever attached.
     pub(crate) attachments: u64,
-    /// What the alarm is set to. If that lies in the past it has gone off and
-    /// is readable.
+    /// The deadline that the alarm is set for.
     alarm: Option<Moment>,
+    /// The alarm has gone off, which a fetch has found, and is readable until it
+    /// is set again.
+    pub(crate) gone_off: bool,
     /// We made the kick readable ourselves and have not taken it back.
     kicked: bool,
     pub(crate) counters: Stats,
@@ -74,6 +76,13 @@ pub(crate) struct Turning {
     pub(crate) driver: Option<NonZeroU64>,
 }
 
+/// How much later than its deadline a timer may fire that has fired before, in
+/// nanoseconds: as much as the kernel gives to those who sleep in `poll`. Timers
+/// that are due soon after each other then share an iteration. Otherwise each
+/// would take one to itself, because the next deadline of each is counted from its
+/// own call.
+const SLACK: u64 = 50_000;
+
 impl State {
     pub(crate) fn new(first_id: i32, watchdog: Watchdog) -> Self {
         Self {
@@ -95,6 +104,7 @@ impl State {
             attached: None,
             attachments: 0,
             alarm: None,
+            gone_off: false,
             kicked: false,
             counters: Stats::default(),
             watchdog,
@@ -151,13 +161,19 @@ impl State {
             return;
         };
         if self.alarm.is_none_or(|alarm| earliest < alarm) {
-            self.alarm = Some(earliest);
-            poller.set_alarm(self.alarm);
+            self.set_alarm(poller, Some(earliest), 0);
         }
     }
 
+    /// Sets the alarm for a deadline, and so much later.
+    fn set_alarm(&mut self, poller: &Poller, deadline: Option<Moment>, later: u64) {
+        self.alarm = deadline;
+        self.gone_off = false;
+        poller.set_alarm(deadline.map(|deadline| deadline.saturating_add(later)));
+    }
+
     /// Ends an iteration: leaves the reactor readable if, and as soon as,
-    /// there is something to do. `now` is exact, or there was no alarm;
+    /// there is something to do. `now` is exact if the alarm has gone off;
     /// `kick_seen`: the fetch found it kicked; `keep_wakes`: it stays kicked for
     /// a wake-up that no turn has taken.
     pub(crate) fn settle(
@@ -181,16 +197,15 @@ impl State {
         }
 
         let earliest = self.timers.earliest();
-        let gone_off = self.alarm.is_some_and(|alarm| alarm <= now);
+        let is_due = earliest.is_some_and(|earliest| earliest <= now);
         let right = match earliest {
             // It may go off early for once; that is cheaper than a call now.
-            Some(earliest) if !gone_off => self.alarm.is_some_and(|alarm| alarm <= earliest),
-            Some(earliest) => earliest <= now,
-            None => !gone_off,
+            Some(earliest) if !self.gone_off => self.alarm.is_some_and(|alarm| alarm <= earliest),
+            Some(_) => is_due,
+            None => !self.gone_off,
         };
         if !right {
-            self.alarm = earliest;
-            poller.set_alarm(earliest);
+            self.set_alarm(poller, earliest, if is_due { 0 } else { SLACK });
         }
     }
 

@@ -302,6 +302,7 @@ impl Reactor {
 
         // The alarm goes off when the earliest timer is due. Without it none is,
         // and the exact time need not be known.
+        state.gone_off |= found.alarm;
         let exactly = found.alarm.then(sys::now);
         let moment = state.timers.begin_iteration(exactly);
         state.counters.iterations += 1;
