@@ -194,12 +194,6 @@ impl State {
         }
     }
 
-    /// Takes the wake-ups that were asked for until now; true if there are any.
-    pub(crate) fn take_wakes(&mut self, poller: &Poller) -> bool {
-        let before = std::mem::replace(&mut self.wakes_taken, poller.wakes());
-        before != self.wakes_taken
-    }
-
     /// Whether somebody waits for the turn in progress to end.
     pub(crate) fn is_waited_for(&self) -> bool {
         self.turn_waiters > 0 || self.drainers > 0 || self.turned_away

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -368,6 +368,28 @@ fn a_wake_up_ends_a_turn_with_a_large_budget() {
     // It holds the driver, which holds the reactor, which holds it.
     reactor.remove_timeout(timer).unwrap();
     let _ = attachment.turn(Some(Duration::ZERO)).unwrap();
+}
+
+/// L1: the run slept on, with nobody to wake it any more.
+#[test]
+fn a_wake_up_that_a_nested_turn_takes_ends_the_run_around_it() {
+    let reactor = Reactor::new().unwrap();
+    let attachment = reactor.attach().unwrap();
+    let inside = Arc::clone(&reactor);
+    let callback = TimeoutCallback::new(move |timer| {
+        inside.remove_timeout(timer).unwrap();
+        inside.wake();
+        let _ = inside.turn(Some(PATIENCE)).unwrap();
+    });
+    reactor.add_timeout(Period::millis(1), callback).unwrap();
+    thread::scope(|scope| {
+        let (sender, ended) = mpsc::channel();
+        let attachment = &attachment;
+        scope.spawn(move || sender.send(attachment.run().is_ok()));
+        let ended = ended.recv_timeout(PATIENCE);
+        reactor.wake();
+        assert_eq!(ended, Ok(true));
+    });
 }
 
 #[test]
