@@ -234,7 +234,8 @@ impl State {
     }
 
     /// Has room for everything that one fetch can find: each descriptor, the
-    /// alarm and the kick.
+    /// alarm and the kick; and, after a fetch that filled it, duplicates of
+    /// descriptors that are gone, which would keep the alarm out.
     pub(crate) fn take_event_buffer(&mut self) -> Events {
         let mut events = std::mem::take(&mut self.events);
         events.reset(self.handles.descriptors() + 2);

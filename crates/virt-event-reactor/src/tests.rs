@@ -392,6 +392,46 @@ fn a_wake_up_that_a_nested_turn_takes_ends_the_run_around_it() {
     });
 }
 
+/// H8, T1: what the kernel reports for ever of descriptors that are gone filled
+/// the fetch, and the alarm came through now and then.
+#[test]
+fn h08_duplicates_keep_no_timer_waiting() {
+    let reactor = Reactor::new().unwrap();
+    let duplicates: Vec<_> = (0..40)
+        .map(|_| {
+            // Closed by putting another in its place, as the number must not go
+            // to another thread.
+            let set = [kicked(), kicked()];
+            let number = set[0].as_raw_fd();
+            let (_, callback) = counter();
+            let watch = reactor.add_handle(number, HandleEvents::READABLE, callback);
+            let duplicate = rustix::io::dup(&set[0]).unwrap();
+            let [mut gone, other] = set;
+            rustix::io::dup2(&other, &mut gone).unwrap();
+            reactor.remove_handle(watch.unwrap()).unwrap();
+            duplicate
+        })
+        .collect();
+    let fires = Arc::new(AtomicUsize::new(0));
+    let counts = Arc::clone(&fires);
+    let callback = TimeoutCallback::new(move |_| {
+        counts.fetch_add(1, Ordering::SeqCst);
+    });
+    reactor
+        .add_timeout(Period::EVERY_ITERATION, callback)
+        .unwrap();
+    let turns = |count| {
+        for _ in 0..count {
+            let _ = reactor.turn(Some(PATIENCE)).unwrap();
+        }
+        fires.swap(0, Ordering::SeqCst)
+    };
+    // The room doubles where it is found to be too small.
+    turns(10);
+    assert_eq!(turns(10), 10);
+    drop(duplicates);
+}
+
 #[test]
 fn a_drain_in_steps_ends_when_the_driver_does_the_work() {
     let reactor = Reactor::new().unwrap();
