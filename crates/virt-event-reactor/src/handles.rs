@@ -463,8 +463,10 @@ impl Handles {
         }
         match poller.modify(fd, generation, new) {
             Ok(()) => descriptor.kernel = Kernel::In(new),
-            // Closed, and perhaps open again as another file.
-            Err(Errno::BADF | Errno::NOENT | Errno::PERM) => descriptor.kernel = Kernel::Closed,
+            // Closed, and perhaps open again as another file, or as the set.
+            Err(Errno::BADF | Errno::NOENT | Errno::PERM | Errno::INVAL) => {
+                descriptor.kernel = Kernel::Closed;
+            }
             Err(error) => return Err(Refused { fd, error }),
         }
         Ok(())

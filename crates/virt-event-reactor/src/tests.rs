@@ -392,6 +392,26 @@ fn a_wake_up_that_a_nested_turn_takes_ends_the_run_around_it() {
     });
 }
 
+/// H8: the change was called refused, and the descriptor still watched.
+#[test]
+fn h08_a_number_that_stands_for_the_set_itself_was_closed() {
+    let reactor = Reactor::new().unwrap();
+    let mut fd = kicked();
+    let (_, callback) = counter();
+    let watch = reactor
+        .add_handle(fd.as_raw_fd(), HandleEvents::READABLE, callback)
+        .unwrap();
+    rustix::io::dup2(&reactor, &mut fd).unwrap();
+    let nothing = HandleEvents::empty();
+    let changed = reactor
+        .lock()
+        .handles
+        .update(&reactor.poller, watch, nothing);
+    assert!(changed.is_ok(), "{changed:?}");
+    reactor.remove_handle(watch).unwrap();
+    reactor.drain(PATIENCE).unwrap();
+}
+
 /// H8, T1: what the kernel reports for ever of descriptors that are gone filled
 /// the fetch, and the alarm came through now and then.
 #[test]
