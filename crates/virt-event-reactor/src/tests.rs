@@ -452,6 +452,31 @@ fn h08_duplicates_keep_no_timer_waiting() {
     drop(duplicates);
 }
 
+/// L4: by default a watch's calls are measured in ticks.
+#[test]
+fn l04_a_slow_watch_is_noticed_in_ticks() {
+    let reactor = Reactor::new().unwrap();
+    let fd = kicked();
+    let callback = HandleCallback::new(|_, _, _| {
+        let end = Instant::now() + Duration::from_millis(300);
+        while Instant::now() < end {
+            thread::yield_now();
+        }
+    });
+    reactor
+        .add_handle(fd.as_raw_fd(), HandleEvents::READABLE, callback)
+        .unwrap();
+    for _ in 0..2 {
+        let _ = reactor.turn(Some(Duration::ZERO)).unwrap();
+    }
+    let stats = reactor.stats();
+    assert_eq!(stats.warnings, 1, "{stats:?}");
+    assert!(
+        stats.longest_callback > Duration::from_millis(200),
+        "{stats:?}"
+    );
+}
+
 #[test]
 fn a_drain_in_steps_ends_when_the_driver_does_the_work() {
     let reactor = Reactor::new().unwrap();
