@@ -72,8 +72,9 @@ impl Deadlines {
         self.unset(timer);
         let queue = self.join(timer, period.to_raw());
 
-        // It goes to the back, or past the few that were set between the look
-        // at the clock and now.
+        // It goes to the back, or past those that were set since the look at the
+        // clock: while its own call ran, if it fires. Setting them cost more than
+        // the walk.
         let mut before = self.queues[index(queue)].last;
         while let Some(node) = before.map(|before| self.nodes[index(before)]) {
             if node.deadline <= deadline {
