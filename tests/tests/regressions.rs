@@ -222,6 +222,26 @@ fn a_stop_ends_nested_runs_too() {
     reactor.drain(PATIENCE).unwrap();
 }
 
+/// L1: a nested `run_once` took the wake-up of a stop, and the `run` around it
+/// slept on.
+#[test]
+fn a_stop_that_ends_a_nested_turn_ends_the_run() {
+    let reactor = Reactor::new().unwrap();
+    let event_loop = Arc::new(EventLoop::attach(&reactor).unwrap());
+    let handle = event_loop.handle();
+    let inside = Arc::clone(&event_loop);
+    timer(&reactor, Period::millis(1), move |timer| {
+        inside.driver().reactor().remove_timeout(timer).unwrap();
+        handle.stop();
+        inside.run_once(Some(PATIENCE)).unwrap();
+    });
+    let (sender, ended) = mpsc::channel();
+    let outer = Arc::clone(&event_loop);
+    let runner = thread::spawn(move || sender.send(outer.run().is_ok()));
+    assert_eq!(ended.recv_timeout(PATIENCE), Ok(true));
+    runner.join().unwrap().unwrap();
+}
+
 /// A loop thread that is stopped from its own callback cannot join itself.
 #[test]
 fn a_loop_thread_stopped_by_itself_says_so() {

@@ -32,6 +32,11 @@ impl Builder {
     /// How long a callback may take before it is reported, once for each
     /// watch or timer; 100 ms unless set. A loop in a callback answers no
     /// keepalive probe.
+    ///
+    /// From 50 ms on, callbacks of watches are measured in ticks of the
+    /// kernel's clock, 1 to 10 ms each: one that takes so much longer may pass
+    /// unreported. Under 50 ms all are measured exactly, at the cost of a look at the
+    /// clock around each call.
     pub fn slow_callback(mut self, threshold: Duration) -> Self {
         self.slow_callback = threshold;
         self

@@ -1,3 +1,5 @@
+use std::hash::BuildHasherDefault;
+
 use slab::Slab;
 use virt_event::Period;
 
@@ -11,7 +13,6 @@ use crate::sys::Moment;
 /// changed at its ends, and a heap holds the queues by what is due first in each:
 /// O(log n) for every change (contract T5), where n is the number of different
 /// periods.
-#[derive(Default)]
 pub(crate) struct Deadlines {
     /// By the slots of the timers.
     nodes: Vec<Node>,
@@ -49,10 +50,26 @@ const NEVER: Moment = Moment::MAX;
 /// that changes between a few periods is not to make a queue each time.
 const KEPT: usize = 16;
 
+/// Room for so many queues is there from the beginning, so that changing
+/// between a few periods allocates nothing: for those that are kept, those that
+/// somebody is for, and what the map needs to forget some.
+const ROOM: usize = 2 * KEPT;
+
 #[derive(Clone, Copy)]
 struct HeapItem {
     deadline: Moment,
     queue: Slot,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self {
+            nodes: Vec::new(),
+            queues: Slab::with_capacity(ROOM),
+            by_period: IdMap::with_capacity_and_hasher(ROOM, BuildHasherDefault::default()),
+            heap: Vec::with_capacity(ROOM),
+        }
+    }
 }
 
 impl Deadlines {
@@ -72,8 +89,9 @@ impl Deadlines {
         self.unset(timer);
         let queue = self.join(timer, period.to_raw());
 
-        // It goes to the back, or past the few that were set between the look
-        // at the clock and now.
+        // It goes to the back, or past those that were set since the look at the
+        // clock: while its own call ran, if it fires. Setting them cost more than
+        // the walk.
         let mut before = self.queues[index(queue)].last;
         while let Some(node) = before.map(|before| self.nodes[index(before)]) {
             if node.deadline <= deadline {

@@ -209,7 +209,7 @@ impl Driver {
 
     /// Sets how many iterations a turn may have: more is faster under load,
     /// fewer is fairer to the host loop's other sources.
-    /// [`DEFAULT_BUDGET`] unless set.
+    /// [`DEFAULT_BUDGET`] unless set. [`Attachment::run`] does not ask.
     pub fn set_budget(&self, iterations: NonZeroU32) {
         self.budget.store(iterations.get(), Ordering::Relaxed);
     }

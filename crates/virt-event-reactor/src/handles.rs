@@ -11,8 +11,9 @@ use crate::sys::{Errno, Events, FileId, Interest, Poller, Source};
 /// The watches, the descriptors they are on, and what the kernel was told.
 ///
 /// Several watches may be on one descriptor; the kernel knows each descriptor
-/// once. Every change goes through [`sync`](Self::sync), the only place that
-/// narrows or widens what the kernel is asked for.
+/// once. Every change of interest goes through [`sync`](Self::sync); only
+/// [`enrol`](Self::enrol) widens what the kernel is asked for besides, for a new
+/// watch.
 pub(crate) struct Handles {
     by_id: IdMap<WatchId, Slot>,
     watches: Slab<Watch>,
@@ -463,8 +464,10 @@ impl Handles {
         }
         match poller.modify(fd, generation, new) {
             Ok(()) => descriptor.kernel = Kernel::In(new),
-            // Closed, and perhaps open again as another file.
-            Err(Errno::BADF | Errno::NOENT | Errno::PERM) => descriptor.kernel = Kernel::Closed,
+            // Closed, and perhaps open again as another file, or as the set.
+            Err(Errno::BADF | Errno::NOENT | Errno::PERM | Errno::INVAL) => {
+                descriptor.kernel = Kernel::Closed;
+            }
             Err(error) => return Err(Refused { fd, error }),
         }
         Ok(())

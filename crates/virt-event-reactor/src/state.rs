@@ -209,12 +209,6 @@ impl State {
         }
     }
 
-    /// Takes the wake-ups that were asked for until now; true if there are any.
-    pub(crate) fn take_wakes(&mut self, poller: &Poller) -> bool {
-        let before = std::mem::replace(&mut self.wakes_taken, poller.wakes());
-        before != self.wakes_taken
-    }
-
     /// Whether somebody waits for the turn in progress to end.
     pub(crate) fn is_waited_for(&self) -> bool {
         self.turn_waiters > 0 || self.drainers > 0 || self.turned_away
@@ -255,7 +249,8 @@ impl State {
     }
 
     /// Has room for everything that one fetch can find: each descriptor, the
-    /// alarm and the kick.
+    /// alarm and the kick; and, after a fetch that filled it, duplicates of
+    /// descriptors that are gone, which would keep the alarm out.
     pub(crate) fn take_event_buffer(&mut self) -> Events {
         let mut events = std::mem::take(&mut self.events);
         events.reset(self.handles.descriptors() + 2);

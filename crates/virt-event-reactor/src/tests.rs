@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -368,6 +368,113 @@ fn a_wake_up_ends_a_turn_with_a_large_budget() {
     // It holds the driver, which holds the reactor, which holds it.
     reactor.remove_timeout(timer).unwrap();
     let _ = attachment.turn(Some(Duration::ZERO)).unwrap();
+}
+
+/// L1: the run slept on, with nobody to wake it any more.
+#[test]
+fn a_wake_up_that_a_nested_turn_takes_ends_the_run_around_it() {
+    let reactor = Reactor::new().unwrap();
+    let attachment = reactor.attach().unwrap();
+    let inside = Arc::clone(&reactor);
+    let callback = TimeoutCallback::new(move |timer| {
+        inside.remove_timeout(timer).unwrap();
+        inside.wake();
+        let _ = inside.turn(Some(PATIENCE)).unwrap();
+    });
+    reactor.add_timeout(Period::millis(1), callback).unwrap();
+    thread::scope(|scope| {
+        let (sender, ended) = mpsc::channel();
+        let attachment = &attachment;
+        scope.spawn(move || sender.send(attachment.run().is_ok()));
+        let ended = ended.recv_timeout(PATIENCE);
+        reactor.wake();
+        assert_eq!(ended, Ok(true));
+    });
+}
+
+/// H8: the change was called refused, and the descriptor still watched.
+#[test]
+fn h08_a_number_that_stands_for_the_set_itself_was_closed() {
+    let reactor = Reactor::new().unwrap();
+    let mut fd = kicked();
+    let (_, callback) = counter();
+    let watch = reactor
+        .add_handle(fd.as_raw_fd(), HandleEvents::READABLE, callback)
+        .unwrap();
+    rustix::io::dup2(&reactor, &mut fd).unwrap();
+    let nothing = HandleEvents::empty();
+    let changed = reactor
+        .lock()
+        .handles
+        .update(&reactor.poller, watch, nothing);
+    assert!(changed.is_ok(), "{changed:?}");
+    reactor.remove_handle(watch).unwrap();
+    reactor.drain(PATIENCE).unwrap();
+}
+
+/// H8, T1: what the kernel reports for ever of descriptors that are gone filled
+/// the fetch, and the alarm came through now and then.
+#[test]
+fn h08_duplicates_keep_no_timer_waiting() {
+    let reactor = Reactor::new().unwrap();
+    let duplicates: Vec<_> = (0..40)
+        .map(|_| {
+            // Closed by putting another in its place, as the number must not go
+            // to another thread.
+            let set = [kicked(), kicked()];
+            let number = set[0].as_raw_fd();
+            let (_, callback) = counter();
+            let watch = reactor.add_handle(number, HandleEvents::READABLE, callback);
+            let duplicate = rustix::io::dup(&set[0]).unwrap();
+            let [mut gone, other] = set;
+            rustix::io::dup2(&other, &mut gone).unwrap();
+            reactor.remove_handle(watch.unwrap()).unwrap();
+            duplicate
+        })
+        .collect();
+    let fires = Arc::new(AtomicUsize::new(0));
+    let counts = Arc::clone(&fires);
+    let callback = TimeoutCallback::new(move |_| {
+        counts.fetch_add(1, Ordering::SeqCst);
+    });
+    reactor
+        .add_timeout(Period::EVERY_ITERATION, callback)
+        .unwrap();
+    let turns = |count| {
+        for _ in 0..count {
+            let _ = reactor.turn(Some(PATIENCE)).unwrap();
+        }
+        fires.swap(0, Ordering::SeqCst)
+    };
+    // The room doubles where it is found to be too small.
+    turns(10);
+    assert_eq!(turns(10), 10);
+    drop(duplicates);
+}
+
+/// L4: by default a watch's calls are measured in ticks.
+#[test]
+fn l04_a_slow_watch_is_noticed_in_ticks() {
+    let reactor = Reactor::new().unwrap();
+    let fd = kicked();
+    let callback = HandleCallback::new(|_, _, _| {
+        let end = Instant::now() + Duration::from_millis(300);
+        while Instant::now() < end {
+            thread::yield_now();
+        }
+    });
+    reactor
+        .add_handle(fd.as_raw_fd(), HandleEvents::READABLE, callback)
+        .unwrap();
+    for _ in 0..2 {
+        let _ = reactor.turn(Some(Duration::ZERO)).unwrap();
+    }
+    let stats = reactor.stats();
+    assert_eq!(stats.warnings, 1, "{stats:?}");
+    assert!(
+        stats.longest_callback > Duration::from_millis(200),
+        "{stats:?}"
+    );
 }
 
 #[test]

@@ -136,10 +136,10 @@ impl Reactor {
                 break waited.map(|()| false).map_err(TurnError::from);
             }
             iterations = iterations.saturating_add(1);
-            let woken = match extent {
-                Extent::Iterations(_) if iterations > 1 => false,
-                _ => takes_wakes && state.take_wakes(&self.poller),
-            };
+            let taken = state.wakes_taken;
+            if takes_wakes && (iterations == 1 || matches!(extent, Extent::UntilWoken)) {
+                state.wakes_taken = self.poller.wakes();
+            }
             let found_nothing = events.is_empty();
             let panic;
             (state, panic) = self.iterate(state, events, takes_wakes)?;
@@ -155,7 +155,8 @@ impl Reactor {
             };
             let is_enough = match extent {
                 Extent::Iterations(budget) => found_nothing || iterations >= budget.get(),
-                Extent::UntilWoken => woken || state.is_waited_for(),
+                // A nested turn may have taken a wake-up that is meant for all.
+                Extent::UntilWoken => state.wakes_taken != taken || state.is_waited_for(),
             };
             if is_over || is_enough {
                 break Ok(!found_nothing);

@@ -31,10 +31,16 @@ pub(crate) struct Events(Vec<epoll::Event>);
 unsafe impl Send for Events {}
 
 impl Events {
-    /// Forgets what is in there, and has room for `count` events.
+    /// Forgets what is in there, and has room for `count` events; for more if
+    /// there was not enough.
     pub(crate) fn reset(&mut self, count: usize) {
+        let (found, room) = (self.0.len(), self.0.capacity());
         self.0.clear();
-        self.0.reserve(count);
+        self.0.reserve(if found == room {
+            count.max(2 * room)
+        } else {
+            count
+        });
     }
 
     pub(crate) fn is_empty(&self) -> bool {
