@@ -118,6 +118,7 @@ pub const GAPS: &[Gap] = &[
         IDLE_TIMER_FREES,
     ),
     libvirt_default("t02_next_deadline_counts_from_the_call", FROM_THE_ITERATION),
+    libvirt_default("t04_zero_timer_set_again_fires", ANEW),
     libvirt_default("t05_cost_grows_slowly", A_LIST),
     libvirt_glib("h04_added_with_zero_is_validated", ANY_NUMBER_WARNED),
     libvirt_glib("h07_negative_fd_is_refused", ANY_NUMBER_WARNED),
@@ -154,6 +155,7 @@ pub const GAPS: &[Gap] = &[
     libvirt_glib("h08_removing_the_old_leaves_the_new", IDLE_FREES),
     libvirt_glib("h08_duplicate_lives", IDLE_FREES),
     libvirt_glib("t04_zero_timer_delays_no_free", IDLE_FREES),
+    libvirt_glib("t04_zero_timer_set_again_fires", ANEW),
     libvirt_glib("c03_a_watch_changes_and_removes_itself", IDLE_FREES),
     libvirt_glib("c03_a_free_removes_a_watch_and_closes_its_fd", IDLE_FREES),
     libvirt_glib("c05_freed_while_a_zero_timer_is_armed", IDLE_FREES),
@@ -226,6 +228,10 @@ const IDLE_TIMER_FREES: &str = "\
     The frees of timers, unlike those of watches, are idle sources of GLib, which run \
     only in an iteration with nothing else to do: a zero timer, or a descriptor that \
     stays ready, puts them off for ever";
+
+const ANEW: &str = "\
+    an update makes another source, which GLib looks at in its next iteration: a watch \
+    that sets the timer again in each one keeps it from firing";
 
 const FROM_THE_ITERATION: &str = "\
     GLib counts the next deadline from the beginning of the iteration, not from the \

@@ -87,6 +87,11 @@ impl Timers {
         };
         let deadline = self.deadline(period, now);
         let timer = &mut self.slots[index(slot)];
+        // It fires in every iteration, this one included: a watch that sets it
+        // again each time is not to keep it from that.
+        if period == Period::EVERY_ITERATION && timer.period == period {
+            return;
+        }
         timer.period = period;
         timer.deadline = deadline;
         // While it runs it is due when the call has returned.

@@ -36,6 +36,14 @@ pub(super) const CASES: &[Case] = &[
         ),
     ),
     Case::new(
+        "t04_zero_timer_set_again_fires",
+        zero_timer_set_again_fires,
+        Mutant::broken(
+            "puts a zero timer off each time that it is set to zero again",
+            mutants::puts_zero_off,
+        ),
+    ),
+    Case::new(
         "t05_ten_thousand_timers",
         ten_thousand_timers,
         Mutant::broken("forgets all timers past 4,096", mutants::forgets_many),
@@ -96,6 +104,25 @@ fn zero_timer_starves_no_timer(exam: &Exam) {
     });
     assert!(zero.log.count() >= 5, "the zero timer starved");
     assert_spaced(&other.log, 0, began + period, period);
+}
+
+/// libvirt does so: while data comes in on a stream, the watch of the socket sets
+/// the timer of the stream to zero for each piece.
+fn zero_timer_set_again_fires(exam: &Exam) {
+    let ready = eventfd();
+    ready.kick();
+    let zero = exam.timer(Period::EVERY_ITERATION);
+    let events = exam.event_impl();
+    let id = zero.id;
+    let watch = exam.watch_with(&ready, HandleEvents::READABLE, move |_| {
+        events.update_timeout(id, Period::EVERY_ITERATION);
+    });
+    exam.turn_until("a ready watch is called", || watch.log.count() >= 50);
+    let fired = zero.log.count();
+    assert!(
+        fired >= 40,
+        "a zero timer that a watch sets to zero in every iteration fired in {fired} of 50"
+    );
 }
 
 fn zero_timer_delays_no_free(exam: &Exam) {

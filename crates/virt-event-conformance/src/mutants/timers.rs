@@ -49,6 +49,15 @@ fn overflow(period: Period) -> Period {
     }
 }
 
+pub(crate) fn puts_zero_off(factory: Factory, config: &Config) -> Box<dyn Subject> {
+    Tamper::new()
+        .update_timeout(|inner, timer, period| {
+            inner.update_timeout(timer, Period::DISABLED);
+            inner.update_timeout(timer, period);
+        })
+        .make(factory, config)
+}
+
 pub(crate) fn longest_spins(factory: Factory, config: &Config) -> Box<dyn Subject> {
     let tamper = Tamper::new();
     let bodies = tamper.bodies();
