@@ -24,11 +24,11 @@ Usage: cargo xtask COMMAND [ARGUMENTS]
                        their budgets; `--write` takes new ones
   valgrind [NAME...]   setup, then the tests that reach libvirt under memcheck,
                        all of them or those named; with `--all` every test
-                       there is, which takes hours
+                       there is, which takes an hour
   soak                 setup, then everything at once for ten minutes on each
                        of two loops; draws docs/soak.svg
-  ci                   setup, then formatting, lints, docs, instructions and
-                       tests
+  ci                   setup, then formatting, lints, docs, each published
+                       crate by itself, instructions and tests
   help                 print this
 ";
 
