@@ -302,7 +302,7 @@ impl Handles {
         (self.sync(poller, fd, generation), None)
     }
 
-    /// Takes a running watch out of the kernel's set until its call returns,
+    /// Keeps the kernel from reporting a running watch until its call returns,
     /// because a nested turn begins.
     pub(crate) fn suspend(&mut self, poller: &Poller, id: WatchId) -> Result<(), Refused> {
         let Some(&slot) = self.by_id.get(&id) else {

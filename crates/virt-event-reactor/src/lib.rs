@@ -58,9 +58,10 @@
 //! entries. The six calls change the set directly, from any thread.
 //!
 //! *Not guaranteed, just how it is today:* when the earliest timer is moved to
-//! later, the alarm is left as it was, and costs a turn that does nothing. A timer
-//! that fires again is given 50 µs, as the kernel gives them to `poll`, so that
-//! those that are due soon after each other share an iteration. A watch without
+//! later, the alarm is left as it was, and costs a turn that does nothing. The alarm
+//! that an iteration sets when it ends goes off 50 µs after the deadline, which is
+//! what the kernel gives to `poll`, so that timers that are due soon after each
+//! other share an iteration. A watch without
 //! interest stays in the set, where the kernel may report its error or hang-up
 //! once: that costs a turn that does nothing, too.
 //!

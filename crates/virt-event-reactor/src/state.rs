@@ -76,11 +76,11 @@ pub(crate) struct Turning {
     pub(crate) driver: Option<NonZeroU64>,
 }
 
-/// How much later than its deadline a timer may fire that has fired before, in
-/// nanoseconds: as much as the kernel gives to those who sleep in `poll`. Timers
-/// that are due soon after each other then share an iteration. Otherwise each
-/// would take one to itself, because the next deadline of each is counted from its
-/// own call.
+/// How much later than the deadline an alarm is that an iteration sets when it
+/// ends, in nanoseconds: as much as the kernel gives to those who sleep in `poll`.
+/// Timers that are due soon after each other then share an iteration. Otherwise
+/// each that fires again would take one to itself, because the next deadline of each
+/// is counted from its own call.
 const SLACK: u64 = 50_000;
 
 impl State {

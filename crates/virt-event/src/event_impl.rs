@@ -87,7 +87,8 @@ pub trait EventImpl: Send + Sync {
         callback: TimeoutCallback,
     ) -> Result<TimerId, Rejected<TimeoutCallback>>;
 
-    /// Changes a timer's period and starts it again from now. An unknown id
+    /// Changes a timer's period and starts it again from now. One of 0 ms that is
+    /// set to 0 ms again **must** still fire in every iteration. An unknown id
     /// **must** do nothing.
     #[doc(alias = "virEventUpdateTimeout")]
     #[doc(alias = "virEventUpdateTimeoutFunc")]
