@@ -30,7 +30,7 @@ pub(super) const CASES: &[Case] = &[
         "c07_running_watch_leaves_the_kernels_set",
         running_watch_leaves_the_kernels_set,
         Mutant::broken(
-            "leaves the running watch in the kernel's set",
+            "leaves the running watch armed in the kernel",
             mutants::leaves_the_running_armed,
         ),
     )

@@ -43,7 +43,7 @@ pub(super) const CASES: &[Case] = &[
     Case::new(
         "h04_zero_after_hangup",
         zero_after_hangup,
-        Mutant::broken("a parked watch stays in the kernel's set", |f, c| {
+        Mutant::broken("a parked watch stays armed in the kernel", |f, c| {
             broken(f, c, Tampering::STAYS_IN_SET.fault())
         }),
     )
@@ -51,7 +51,7 @@ pub(super) const CASES: &[Case] = &[
     Case::new(
         "h04_hangup_while_zero",
         hangup_while_zero,
-        Mutant::broken("a parked watch stays in the kernel's set", |f, c| {
+        Mutant::broken("a parked watch stays armed in the kernel", |f, c| {
             broken(f, c, Tampering::STAYS_IN_SET.fault())
         }),
     )
