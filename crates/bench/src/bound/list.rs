@@ -2,7 +2,7 @@
 
 use super::{Bound, Limit, Of};
 use crate::contender::Contender::{
-    self, Builtin, Calloop, Floor, Glib, LibvirtDefault, Mio, Tokio, TokioMulti,
+    self, Builtin, Calloop, Floor, FloorShared, Glib, LibvirtDefault, Mio, Tokio, TokioMulti,
 };
 use crate::workload::Workload::{
     self, AddRemove, CrossThread, Fairness, Memory, PingPong, PingPongBudget, Rpc, Storm, Timers,
@@ -22,6 +22,8 @@ pub(super) fn bounds() -> Vec<Bound> {
     let mut bounds = vec![
         Bound::between(few, Builtin, Floor, Limit::AtMost(1.15)),
         Bound::between(UpdateHandle, Builtin, Floor, Limit::AtMost(1.15)),
+        // The same call as ours, which is cheaper than those of the floor.
+        Bound::between(UpdateHandle, Builtin, FloorShared, Limit::AtMost(1.15)),
         Bound::between(UpdateHandle, Builtin, LibvirtDefault, Limit::Below(1.0)),
         Bound::between(UpdateTimeout, Builtin, LibvirtDefault, Limit::AtMost(0.1)),
         growth_of_add_remove(),

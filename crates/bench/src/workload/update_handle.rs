@@ -39,8 +39,8 @@ impl Handler for Busy {
     }
 }
 
-/// `epoll_ctl` DEL and ADD in turns. MOD to no events would not do: the kernel
-/// goes on to report a hang-up then.
+/// `epoll_ctl` DEL and ADD in turns, as a program does it that has read the manual:
+/// MOD to no events would not do, for the kernel goes on to report a hang-up then.
 pub(super) struct Floor {
     bare: gate::Bare,
     toggled: EventFd,
