@@ -5,6 +5,7 @@ use slab::Slab;
 use virt_event::{HandleCallback, HandleEvents, WatchId};
 
 use crate::id_map::{IdMap, IdSource, Slot, index, slot};
+use crate::interest::{union, wanted};
 use crate::stale::StaleEvents;
 use crate::sys::{Errno, Events, FileId, Interest, Poller, Source};
 
@@ -562,18 +563,6 @@ impl Handles {
 }
 
 const NOTHING: HandleEvents = HandleEvents::empty();
-
-/// What an interest asks of the kernel. (One in errors alone is one.)
-fn wanted(interest: HandleEvents) -> Interest {
-    (interest != NOTHING).then_some(interest)
-}
-
-fn union(one: Interest, other: Interest) -> Interest {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one | other),
-        (one, other) => one.or(other),
-    }
-}
 
 /// A watch and those after it on the same descriptor.
 fn chain(watches: &Slab<Watch>, mut next: Option<Slot>) -> impl Iterator<Item = (Slot, &Watch)> {

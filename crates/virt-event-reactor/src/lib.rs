@@ -83,6 +83,7 @@ mod driver;
 mod error;
 mod handles;
 mod id_map;
+mod interest;
 mod reactor;
 mod report;
 mod stale;
